@@ -1,0 +1,40 @@
+# make train                          draw the demo faces and train a small network on them
+# make train DATASET=path EPOCH=20    train the full 64x64 network on your own folder
+# make test                           lint and tests
+# make setup                          only install into .venv
+
+PYTHON ?= python3
+EPOCH ?= 25
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: setup train test
+
+setup: .venv/train.installed
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import cli; cli.check_python()'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "install Python's venv module first (Debian: apt install python3-venv)"; exit 1; }
+
+.venv/train.installed: requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev.installed: requirements-dev.txt .venv/train.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+ifdef DATASET
+train: setup
+	$(BIN)/python train-dcgan.py --dataset '$(DATASET)' --epoch $(EPOCH) $(ARGS)
+else
+train: setup
+	$(BIN)/python demo_faces.py data/demo --n 2048
+	$(BIN)/python train-dcgan.py --dataset data/demo --epoch 25 --gf_dim 16 --df_dim 16 \
+		--checkpoint_dir checkpoints/demo --sample_dir samples/demo --log_dir logs/demo $(ARGS)
+endif
+
+test: .venv/dev.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q

@@ -1,0 +1,140 @@
+"""The settings of a training run: each name, default, bound and help text, written once.
+
+train-dcgan.py makes its flags from them, checkpointing.py keeps them beside the checkpoints, and
+DCGAN gets its keywords from them. Imports neither TensorFlow nor NumPy, so that --help is quick.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from errors import UserError
+
+IMAGE_SIZES = (16, 32, 64, 128, 256)  # 64 is the article's; the others by the same rule
+
+
+def setting(default, group, help, valid="", check=None, defines=False):
+    """A field of TrainConfig. `valid` says in words what `check` tests.
+
+    `defines`: the setting is part of what the run is, so a resume refuses another value.
+    """
+    metadata = dict(group=group, help=help, valid=valid, check=check, defines=defines)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def parse(field, text):
+    """A flag's text as a value of its field's type. Raises UserError, naming the flag."""
+    try:
+        return field.type(text)
+    except ValueError:
+        raise UserError(f"--{field.name} {text}: must be {field.metadata['valid']}") from None
+
+
+def at_least(least):
+    """Keywords of a `setting` that takes whole numbers from `least` on."""
+    return dict(valid=f"a whole number of at least {least}", check=lambda n: n >= least)
+
+
+def one_of(*choices):
+    """Keywords of a `setting` that takes one of a few values."""
+    return dict(valid="one of " + ", ".join(map(str, choices)), check=lambda value: value in choices)
+
+
+RATE = dict(valid="a number above 0", check=lambda x: 0 < x < math.inf)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run. Raises UserError for a value out of bounds, naming its flag.
+
+    Names and defaults are those of bamos/dcgan-completion.tensorflow where it has them.
+    """
+
+    dataset: str = setting("", "data", "folder of images, searched recursively (required)")
+    train_size: int = setting(
+        None, "data", "use the first N images by sorted path (default: all)", **at_least(1), defines=True
+    )
+    crop: int = setting(
+        None,
+        "data",
+        "centre crop of N pixels before resizing, such as 108 for CelebA or 128 for LFW as downloaded "
+        "(default: the largest square)",
+        **at_least(1),
+        defines=True,
+    )
+    flip: bool = setting(False, "data", "mirror each image at random, anew in each epoch", defines=True)
+
+    epoch: int = setting(25, "training", "passes over the data in all, not those still to do", **at_least(1))
+    batch_size: int = setting(64, "training", "images a batch", **at_least(1), defines=True)
+    learning_rate: float = setting(2e-4, "training", "of both Adam optimizers", **RATE)
+    d_learning_rate: float = setting(None, "training", "of the discriminator (default: --learning_rate)", **RATE)
+    g_learning_rate: float = setting(None, "training", "of the generator (default: --learning_rate)", **RATE)
+    beta1: float = setting(
+        0.5,
+        "training",
+        "Adam's momentum",
+        valid="a number from 0 up to, not including, 1",
+        check=lambda x: 0 <= x < 1,
+    )
+    g_steps: int = setting(2, "training", "generator updates for each discriminator update", **at_least(1))
+    seed: int = setting(
+        0,
+        "training",
+        "of the initial weights, z, the order of images and mirroring",
+        valid="a whole number from 0 to 2147483647",
+        check=lambda n: 0 <= n < 2**31,
+        defines=True,
+    )
+    deterministic: bool = setting(
+        False, "training", "repeat a run bit for bit on a CPU, at some cost in speed (see README)"
+    )
+
+    image_size: int = setting(
+        64, "network", "height and width of the images in pixels", **one_of(*IMAGE_SIZES), defines=True
+    )
+    c_dim: int = setting(3, "network", "channels: 3 for colour, 1 for gray", **one_of(1, 3), defines=True)
+    z_dim: int = setting(100, "network", "numbers in z", **at_least(1), defines=True)
+    gf_dim: int = setting(64, "network", "width of the generator's last hidden layer", **at_least(1), defines=True)
+    df_dim: int = setting(64, "network", "width of the discriminator's first layer", **at_least(1), defines=True)
+
+    checkpoint_dir: str = setting("checkpoints", "output", "where checkpoints go; a second run resumes from there")
+    sample_dir: str = setting("samples", "output", "where sample grids go")
+    log_dir: str = setting("logs", "output", "where TensorBoard logs go")
+    sample_every: int = setting(100, "output", "batches between sample grids", **at_least(1))
+    checkpoint_every: int = setting(500, "output", "batches between checkpoints", **at_least(1))
+    log_every: int = setting(10, "output", "batches between logged losses", **at_least(1))
+    max_to_keep: int = setting(3, "output", "checkpoints to keep, the newest ones", **at_least(2))
+    step: int = setting(None, "output", "resume from the checkpoint of this step, not the newest", **at_least(1))
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value, rule = getattr(self, field.name), field.metadata
+            if value is None:
+                continue
+            if rule["check"] and not rule["check"](value):
+                raise UserError(f"--{field.name} {value}: must be {rule['valid']}")
+
+    def model_keywords(self):
+        """The settings that DCGAN takes, as its keywords."""
+        names = ["image_size", "z_dim", "gf_dim", "df_dim", "c_dim", "learning_rate", "beta1", "g_steps", "seed"]
+        return {name: getattr(self, name) for name in [*names, "d_learning_rate", "g_learning_rate"]}
+
+    def compare(self, saved):
+        """What differs from `saved`, the settings of an earlier run as a dict.
+
+        Returns two lists of lines: differences that make it another run, and those that may be.
+        Paths and --step are not compared.
+        """
+        defining, allowed = [], []
+        for field in dataclasses.fields(self):
+            if field.name in ("dataset", "checkpoint_dir", "sample_dir", "log_dir", "step"):
+                continue
+            before, now = saved.get(field.name, field.default), getattr(self, field.name)
+            if before != now:
+                line = f"--{field.name}: {_show(before)} before, {_show(now)} now"
+                (defining if field.metadata["defines"] else allowed).append(line)
+        return defining, allowed
+
+
+def _show(value):
+    return {"None": "not given", "True": "on", "False": "off"}.get(str(value), value)

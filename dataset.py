@@ -1,0 +1,143 @@
+"""Images of a folder as batches, in an order that is a function of (seed, epoch)."""
+
+import collections
+import os
+from functools import lru_cache
+
+import numpy as np
+import tensorflow as tf
+
+import photos
+import utils
+from errors import UserError
+
+SIZES_SAMPLED = 1000  # images whose headers are read for the report at the start
+MAX_BAD = 0.01  # share of files that may fail to decode before the folder is called wrong
+
+
+class ImageFolder:
+    """The images below a folder, cut to squares of image_size, in batches.
+
+    An epoch is every image once, in an order of its own, and drops what does not fill a batch.
+
+    Raises UserError for a folder that is missing, holds no images, or fewer than a batch.
+    """
+
+    def __init__(self, folder, image_size, c_dim, batch_size, seed, train_size=None, crop=None, flip=False):
+        self.folder = folder
+        self.image_size, self.c_dim, self.batch_size = image_size, c_dim, batch_size
+        self.seed, self.crop, self.flip = seed, crop, flip
+        self.bad = {}  # index -> reason
+        self.failure = None  # what stopped the reading
+        self.order = lru_cache(maxsize=3)(self.order)  # reading ahead crosses into the next epoch
+        self.mirrored = lru_cache(maxsize=3)(self.mirrored)
+        self.skipped = collections.Counter()
+        if not os.path.isdir(folder):
+            raise UserError(f"--dataset {folder}: no such folder")
+        endings = " ".join(photos.ENDINGS)
+        found = sorted(photos.walk_photos(folder, self.skipped))
+        self.found = len(found)
+        self.paths = found[:train_size]
+        if not found:
+            raise UserError(f"--dataset {folder}: no images in it (looked for {endings}, also in subfolders)")
+        if len(self.paths) < batch_size:
+            what = "the first" if train_size else "holds"
+            raise UserError(
+                f"--dataset {folder}: {what} {len(self.paths)} images, fewer than --batch_size {batch_size}; "
+                "add images or lower --batch_size"
+            )
+
+    @property
+    def batches_per_epoch(self):
+        return len(self.paths) // self.batch_size
+
+    def describe(self):
+        """Lines that say what was found: images, sizes, batches an epoch, what was skipped and why."""
+        step = max(1, len(self.paths) // SIZES_SAMPLED)
+        sample = self.paths[::step][:SIZES_SAMPLED]
+        sizes = collections.Counter()
+        for path in sample:
+            try:
+                sizes["{}x{}".format(*photos.size_of(os.path.join(self.folder, path)))] += 1
+            except photos.PhotoError:
+                sizes["unreadable"] += 1
+        shown = ", ".join(f"{size} ({count / len(sample):.0%})" for size, count in sizes.most_common(4))
+        shown += f", {len(sizes) - 4} more" if len(sizes) > 4 else ""
+        of = f" of {self.found:,}" if len(self.paths) < self.found else ""
+        yield (
+            f"{len(self.paths):,}{of} images in {self.folder}, "
+            f"{self.batches_per_epoch:,} batches of {self.batch_size} an epoch"
+        )
+        yield f"sizes: {shown}" + (f", from {len(sample):,} of them" if len(sample) < len(self.paths) else "")
+        if self.skipped:
+            yield "skipped: " + ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.most_common())
+
+    def order(self, epoch):
+        """Indices into `paths` in the order of this epoch: [batches_per_epoch, batch_size] int64."""
+        used = self.batches_per_epoch * self.batch_size
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))[:used]
+        return order.reshape(-1, self.batch_size)
+
+    def mirrored(self, epoch):
+        """Which images are mirrored in this epoch: bool [len(paths)]. None are unless `flip`."""
+        if not self.flip:
+            return np.zeros(len(self.paths), bool)
+        return np.random.default_rng([self.seed, epoch, 1]).random(len(self.paths)) < 0.5
+
+    def decode(self, index):
+        """Image `index` -> uint8 [image_size, image_size, c_dim]. Raises PhotoError."""
+        image = photos.open_rgb(os.path.join(self.folder, self.paths[index]))
+        image = photos.square(image, self.image_size, self.crop)
+        if self.c_dim == 1:
+            return np.asarray(image.convert("L"))[..., np.newaxis]
+        return np.asarray(image)
+
+    def image(self, index):
+        """As decode, but a file that does not decode gives its place to the next that does."""
+        while True:
+            if index not in self.bad:
+                try:
+                    return self.decode(index)
+                except photos.PhotoError as error:
+                    self.bad[index] = str(error)
+                    if len(self.bad) > max(1, MAX_BAD * len(self.paths)):
+                        raise UserError(self.bad_report()) from error
+            index = (index + 1) % len(self.paths)
+
+    def bad_report(self):
+        """One message that names the files that did not decode, the first few of them."""
+        first = [f"{self.paths[index]} ({reason})" for index, reason in list(self.bad.items())[:5]]
+        return f"--dataset {self.folder}: {len(self.bad)} files do not decode, such as " + ", ".join(first)
+
+    def batch(self, epoch, idx):
+        """Batch idx of an epoch: uint8 [batch_size, image_size, image_size, c_dim]."""
+        mirrored = self.mirrored(epoch)
+        images = [
+            np.fliplr(self.image(index)) if mirrored[index] else self.image(index)
+            for index in self.order(epoch)[idx]
+        ]
+        return np.stack(images)
+
+    def batches(self, start, stop):
+        """Yield the batches from position start to stop, counted from the first of epoch 0.
+
+        Each is float32 [batch_size, image_size, image_size, c_dim] in [-1, 1]. They are read
+        ahead, in parallel. Raises UserError when too many files do not decode.
+        """
+        shape = [self.batch_size, self.image_size, self.image_size, self.c_dim]
+
+        def read(position):
+            return tf.ensure_shape(tf.numpy_function(self._read, [position], tf.float32), shape)
+
+        dataset = tf.data.Dataset.range(start, stop).map(read, num_parallel_calls=2).prefetch(2)
+        try:
+            yield from dataset
+        except tf.errors.OpError:
+            raise self.failure or RuntimeError("reading images failed") from None
+
+    def _read(self, position):
+        try:
+            return utils.transform(self.batch(*divmod(int(position), self.batches_per_epoch)))
+        except Exception as error:  # tf.data would turn it into text; `batches` raises it
+            self.failure = error
+            raise

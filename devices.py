@@ -1,0 +1,54 @@
+"""TensorFlow's start: quiet import, GPU memory growth, determinism, and which device trains."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+
+# What TensorFlow prints at every start, on every machine without a GPU.
+NOISE = re.compile(
+    r"before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers|"
+    r"optimized to use available CPU instructions|To enable the following instructions|"
+    r"failed call to cuInit|^\s*$"
+)
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep what native code writes to stderr, and afterwards print it without the NOISE."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            kept.seek(0)
+            for line in kept.read().decode(errors="replace").splitlines():
+                if not NOISE.search(line):
+                    print(line, file=sys.stderr)
+
+
+def set_up(deterministic=False):
+    """Import TensorFlow without its start-up noise and ready its devices. Returns a description.
+
+    deterministic: every op then gives the same bits for the same input, on a CPU.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with quiet():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)  # share it with other programs
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        tf.zeros([])  # starts the devices
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        return "GPU: " + ", ".join(names)
+    return f"CPU with {os.cpu_count()} cores (TensorFlow sees no GPU)"

@@ -1,0 +1,224 @@
+"""DCGAN: generator, discriminator, losses, Adam, and the alternating update of the article.
+
+Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional
+Generative Adversarial Networks", ICLR 2016, as implemented by carpedm20/DCGAN-tensorflow and
+bamos/dcgan-completion.tensorflow. Knows nothing of files, flags or summaries.
+"""
+
+import tensorflow as tf
+
+from config import IMAGE_SIZES
+from ops import BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu
+
+ADAM_BETA2 = 0.999  # TF1's AdamOptimizer defaults, which the original kept
+ADAM_EPSILON = 1e-8
+
+
+def layer_widths(image_size, base):
+    """Channels of the feature maps from the image's end to the 4x4 end.
+
+    One layer for each halving of image_size down to 4, doubling from `base` and capped at
+    8 times it: layer_widths(64, 64) == [64, 128, 256, 512].
+
+    Raises ValueError for an image_size that is not one of config.IMAGE_SIZES.
+    """
+    if image_size not in IMAGE_SIZES:
+        sizes = ", ".join(map(str, IMAGE_SIZES))
+        raise ValueError(f"image_size {image_size} is not one of {sizes}")
+    layers = image_size.bit_length() - 3  # 16: 2, 32: 3, 64: 4, ...
+    return [base * min(2**i, 8) for i in range(layers)]
+
+
+class Generator(tf.Module):
+    """z [B, z_dim] in [-1, 1) -> images [B, image_size, image_size, c_dim] in (-1, 1)."""
+
+    def __init__(self, image_size, z_dim, gf_dim, c_dim, seed=0, name="generator"):
+        super().__init__(name=name)
+        widths = layer_widths(image_size, gf_dim)[::-1]  # 64x64: 512, 256, 128, 64
+        self.width0 = widths[0]
+        with self.name_scope:
+            self.h0 = Linear(z_dim, 4 * 4 * widths[0], seed, name="g_h0_lin")
+            self.convs = [
+                Conv2DTranspose(in_dim, out_dim, seed, name=f"g_h{i}")
+                for i, (in_dim, out_dim) in enumerate(zip(widths, widths[1:] + [c_dim]), start=1)
+            ]
+            self.norms = [BatchNorm(dim, name=f"g_bn{i}") for i, dim in enumerate(widths)]
+
+    def __call__(self, z, training=False, passes=1):
+        """`passes`: as in ops.BatchNorm, when training. Shapes below are those of 64x64."""
+        h = tf.reshape(self.h0(z), [-1, 4, 4, self.width0])  # [B, 4, 4, 512]
+        for norm, conv in zip(self.norms, self.convs):
+            h = conv(tf.nn.relu(norm(h, training, passes)))  # 8x8x256, 16x16x128, 32x32x64, 64x64x3
+        return tf.nn.tanh(h)
+
+
+class Discriminator(tf.Module):
+    """images [B, image_size, image_size, c_dim] in [-1, 1] -> (probability, logits), both [B, 1]."""
+
+    def __init__(self, image_size, df_dim, c_dim, seed=0, name="discriminator"):
+        super().__init__(name=name)
+        widths = layer_widths(image_size, df_dim)  # 64x64: 64, 128, 256, 512
+        with self.name_scope:
+            self.convs = [
+                Conv2D(in_dim, out_dim, seed, name=f"d_h{i}_conv")
+                for i, (in_dim, out_dim) in enumerate(zip([c_dim] + widths, widths))
+            ]
+            # None on the first layer: DCGAN paper, section 3
+            self.norms = [BatchNorm(dim, name=f"d_bn{i}") for i, dim in enumerate(widths) if i > 0]
+            self.lin = Linear(4 * 4 * widths[-1], 1, seed, name=f"d_h{len(widths) - 1}_lin")
+
+    def __call__(self, images, training=False):
+        """Shapes below are those of 64x64."""
+        h = lrelu(self.convs[0](images))  # [B, 32, 32, 64]
+        for conv, norm in zip(self.convs[1:], self.norms):
+            h = lrelu(norm(conv(h), training))  # 16x16x128, 8x8x256, 4x4x512
+        logits = self.lin(tf.reshape(h, [-1, self.lin.matrix.shape[0]]))  # [B, 1]
+        return tf.nn.sigmoid(logits), logits
+
+
+class Adam(tf.Module):
+    """Adam as TF1 computed it (Kingma and Ba 2015, the form just before section 2.1).
+
+    epsilon is added to sqrt(v), and the bias correction is folded into the step size. State is
+    created here, not at the first step, so that a restored checkpoint is complete at once.
+    """
+
+    def __init__(self, variables, learning_rate, beta1, name=None):
+        super().__init__(name=name)
+        self.parameters = list(variables)
+        self.learning_rate = learning_rate
+        self.beta1 = beta1
+        self.iterations = tf.Variable(0, dtype=tf.int64, trainable=False, name="iterations")
+        self.m = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
+        self.v = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
+
+    def apply(self, gradients):
+        """Move each of the parameters by its gradient (same order and shapes)."""
+        t = tf.cast(self.iterations.assign_add(1), tf.float32)
+        for var, m, v, grad in zip(self.parameters, self.m, self.v, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(  # TF1's own kernel
+                var=var.handle,
+                m=m.handle,
+                v=v.handle,
+                beta1_power=self.beta1**t,
+                beta2_power=ADAM_BETA2**t,
+                lr=self.learning_rate,
+                beta1=self.beta1,
+                beta2=ADAM_BETA2,
+                epsilon=ADAM_EPSILON,
+                grad=grad,
+            )
+
+
+def cross_entropy(logits, label):
+    """Mean sigmoid cross entropy of logits [B, 1] against one label (1 real, 0 fake) -> scalar."""
+    labels = tf.fill(tf.shape(logits), float(label))
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
+class DCGAN(tf.Module):
+    """Generator and discriminator with their optimizers, trained by `train_step`.
+
+    Arguments: image_size (one of config.IMAGE_SIZES), z_dim, gf_dim and df_dim (channels of the widest
+    feature maps' layers), c_dim (3 colour, 1 gray), learning_rate and beta1 of both Adams,
+    d_learning_rate and g_learning_rate (each defaults to learning_rate), g_steps (generator
+    updates a batch; the original's 2), seed of initial weights and of the z stream.
+
+    Raises ValueError for a wrong image_size.
+    """
+
+    def __init__(
+        self,
+        image_size=64,
+        z_dim=100,
+        gf_dim=64,
+        df_dim=64,
+        c_dim=3,
+        learning_rate=2e-4,
+        beta1=0.5,
+        d_learning_rate=None,
+        g_learning_rate=None,
+        g_steps=2,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(name=name)
+        self.image_size, self.z_dim, self.c_dim = image_size, z_dim, c_dim
+        self.g_steps, self.seed = g_steps, seed
+        self.generator = Generator(image_size, z_dim, gf_dim, c_dim, seed)
+        self.discriminator = Discriminator(image_size, df_dim, c_dim, seed)
+        self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
+        self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+
+    def draw_z(self, batch_size, step):
+        """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step)."""
+        seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(step, tf.int64)])
+        return tf.random.stateless_uniform([batch_size, self.z_dim], seed, -1.0, 1.0)
+
+    def train_step(self, images, z=None):
+        """One batch: one D update, then g_steps G updates, all on the same z.
+
+        images [B, image_size, image_size, c_dim] float32 in [-1, 1]; z [B, z_dim] or None to
+        draw it from the model's own stream. Returns a dict of scalars, those that the updates
+        computed: d_loss, d_loss_real, d_loss_fake, g_loss (the last G update's), and the means
+        of D's probabilities d_real = D(x), d_fake = D(G(z)).
+        """
+        return self.update(images, z)[0]
+
+    @tf.function(autograph=False)
+    def update(self, images, z=None):
+        """As train_step, and returns also what D saw: {z [B, z_dim], d [B, 1], d_ [B, 1]}."""
+        if z is None:
+            z = self.draw_z(tf.shape(images)[0], self.step)
+
+        # One G(z) serves the D update and the first G update, since G does not change in between.
+        # The original ran it twice, so the moving averages move twice.
+        with tf.GradientTape() as g_tape:
+            fake_images = self.generator(z, training=True, passes=2)
+
+        losses, outputs = self.update_discriminator(images, tf.stop_gradient(fake_images))
+        losses |= self.update_generator(fake_images, g_tape)
+        for _ in range(self.g_steps - 1):
+            with tf.GradientTape() as g_tape:
+                fake_images = self.generator(z, training=True)
+            losses |= self.update_generator(fake_images, g_tape)
+
+        self.step.assign_add(1)
+        return losses, outputs | {"z": z}
+
+    def update_discriminator(self, real_images, fake_images):
+        """One Adam step of D. Real and fake are separate batches, each with its own moments."""
+        variables = self.d_optim.parameters
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            real, real_logits = self.discriminator(real_images, training=True)
+            fake, fake_logits = self.discriminator(fake_images, training=True)
+            d_loss_real = cross_entropy(real_logits, 1)
+            d_loss_fake = cross_entropy(fake_logits, 0)
+            d_loss = d_loss_real + d_loss_fake
+        self.d_optim.apply(tape.gradient(d_loss, variables))
+        losses = {
+            "d_loss": d_loss,
+            "d_loss_real": d_loss_real,
+            "d_loss_fake": d_loss_fake,
+            "d_real": tf.reduce_mean(real),
+            "d_fake": tf.reduce_mean(fake),
+        }
+        return losses, {"d": real, "d_": fake}
+
+    def update_generator(self, fake_images, g_tape):
+        """One Adam step of G on fake_images, which g_tape has seen G make."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(fake_images)  # and nothing of D's: no gradient towards its weights
+            _, fake_logits = self.discriminator(fake_images, training=True)
+            g_loss = cross_entropy(fake_logits, 1)
+        image_gradients = tape.gradient(g_loss, fake_images)
+        variables = self.g_optim.parameters
+        self.g_optim.apply(g_tape.gradient(fake_images, variables, image_gradients))
+        return {"g_loss": g_loss}
+
+    @tf.function(autograph=False)
+    def sample(self, z):
+        """z [N, z_dim] -> images [N, image_size, image_size, c_dim] in [-1, 1], inference mode."""
+        return self.generator(z, training=False)

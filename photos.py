@@ -1,0 +1,102 @@
+"""Photos on disk: finding them, and decoding any of them safely. Knows neither TensorFlow nor dlib."""
+
+import os
+import warnings
+
+from PIL import Image, ImageOps
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
+MAX_PIXELS = 89_478_485  # Pillow's own bound on what may be a decompression bomb
+
+
+class PhotoError(Exception):
+    """A file that does not decode to an image. The message is the reason, without the path."""
+
+
+def walk_photos(folder, skipped, endings=ENDINGS):
+    """Yield the paths of photos below folder, relative to it, as they are found.
+
+    A folder's own files come first, sorted, then its subfolders. Links are followed, each real
+    folder once, so loops end. `skipped` (a Counter) counts by reason what is not yielded.
+    """
+    seen = set()
+    pending = [""]
+    while pending:
+        inner = pending.pop()
+        with os.scandir(os.path.join(folder, inner)) as entries:
+            entries = sorted(entries, key=lambda entry: entry.name)
+        subfolders = []
+        for entry in entries:
+            ending = os.path.splitext(entry.name)[1].lower()
+            relative = os.path.join(inner, entry.name)
+            if entry.name.startswith("."):
+                skipped["hidden"] += 1
+            elif entry.is_dir():
+                info = entry.stat()
+                if (info.st_dev, info.st_ino) not in seen:
+                    seen.add((info.st_dev, info.st_ino))
+                    subfolders.append(relative)
+            elif ending not in endings:
+                skipped[f"{ending} files" if ending else "files without an ending"] += 1
+            elif not entry.is_file():
+                skipped["broken links and special files"] += 1
+            else:
+                yield relative
+        pending += reversed(subfolders)
+
+
+def open_rgb(path):
+    """Decode an image file as a viewer would show it -> PIL image in mode RGB.
+
+    The first frame, turned upright by its EXIF orientation, from any mode: gray, palette, with
+    alpha (dropped, as cv2 does), CMYK, 16-bit (scaled to 8).
+
+    Raises PhotoError if the file is missing, unreadable, no image, truncated, or larger than
+    MAX_PIXELS.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # metadata oddities; the size is tested below
+            with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+                image = ImageOps.exif_transpose(image)
+                if image.mode.startswith("I"):  # 16-bit gray; Pillow clips where we scale
+                    image = image.convert("I").point(lambda value: value / 257).convert("L")
+                return image.convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"more than {MAX_PIXELS:,} pixels") from error
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise PhotoError(_reason(error)) from error
+
+
+def _reason(error):
+    """One line that says why a file does not decode."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image in a format that Pillow reads"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error).split("\n")[0] or type(error).__name__
+
+
+def size_of(path):
+    """(width, height) as stored, from the file's header alone. Raises PhotoError."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PhotoError(_reason(error)) from error
+
+
+def square(image, size, crop=None):
+    """Centre crop of a PIL image to a square, then resize to size x size pixels.
+
+    The square's side is `crop` pixels or, if None or larger than the image, the shorter side.
+    """
+    side = min(image.width, image.height, crop or max(image.size))
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    if (side, side) != image.size:
+        image = image.crop((left, top, left + side, top + side))
+    if side != size:  # bilinear, as the original's scipy.misc.imresize
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return image

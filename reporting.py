@@ -1,0 +1,107 @@
+"""What a person sees of a run: a progress bar or plain lines, and TensorBoard's logs."""
+
+import sys
+import time
+
+import tensorflow as tf
+from tqdm import tqdm
+
+
+def duration(seconds):
+    """Seconds in words: 45 s, 12 min, 1 h 50 min."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class Progress:
+    """A bar with losses and images/s on a terminal, else lines in the article's form."""
+
+    def __init__(self, start, stop, batches_per_epoch, batch_size):
+        self.batches_per_epoch, self.batch_size = batches_per_epoch, batch_size
+        self.start_time = self.log_time = time.time()
+        self.start = self.log_position = self.position = start
+        self.stop = stop
+        terminal = sys.stdout.isatty()
+        self.bar = tqdm(
+            total=stop,
+            initial=start,
+            unit="batch",
+            dynamic_ncols=True,
+            file=sys.stdout,
+            disable=not terminal,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
+        )
+
+    def advance(self):
+        """One more batch is done."""
+        if self.position % self.batches_per_epoch == 0 or self.position == self.start:
+            epochs = self.stop // self.batches_per_epoch
+            self.bar.set_description_str(f"Epoch {self.position // self.batches_per_epoch + 1}/{epochs}", False)
+        self.position += 1
+        self.bar.update()
+        if self.position == self.start + 5 < self.stop:  # the first batch compiles, so it is left out
+            each = (time.time() - self.first_done) / 4
+            self.say(f"about {duration(each * (self.stop - self.position))} to go at {each:.2f} s a batch")
+        elif self.position == self.start + 1:
+            self.first_done = time.time()
+
+    def log(self, losses):
+        """Show the losses of the batch just done. Returns images/s since the last call."""
+        now = time.time()
+        rate = (self.position - self.log_position) * self.batch_size / (now - self.log_time)
+        self.log_time, self.log_position = now, self.position
+        d_loss, g_loss = losses["d_loss"], losses["g_loss"]
+        if self.bar.disable:
+            epoch, idx = divmod(self.position - 1, self.batches_per_epoch)
+            print(
+                f"Epoch: [{epoch:2d}] [{idx:4d}/{self.batches_per_epoch:4d}] time: {now - self.start_time:4.4f}, "
+                f"d_loss: {d_loss:.8f}, g_loss: {g_loss:.8f}",
+                flush=True,
+            )
+        else:
+            self.bar.set_postfix_str(f"d_loss {d_loss:.3f} g_loss {g_loss:.3f} {rate:.0f} images/s")
+        return rate
+
+    def say(self, message):
+        """Print a line without breaking the bar."""
+        self.bar.write(message, file=sys.stdout)
+        sys.stdout.flush()
+
+    def close(self):
+        """Leave the bar as it stands."""
+        self.bar.close()
+
+
+class Summaries:
+    """TensorBoard's logs, under the original's tags."""
+
+    def __init__(self, log_dir, step):
+        """step: batches already trained. What an earlier process logged after it is superseded."""
+        if step:
+            with tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
+                start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+                writer.add_session_log(start, step + 1)
+        self.writer = tf.summary.create_file_writer(log_dir)
+
+    def scalars(self, step, losses, outputs, images_per_second):
+        """Losses, D's mean probabilities, rate; histograms of z, D(x) (d) and D(G(z)) (d_)."""
+        names = {"d_real": "D(x)", "d_fake": "D(G(z))"}
+        with self.writer.as_default(step):
+            for name, value in losses.items():
+                tf.summary.scalar(names.get(name, name), value)
+            tf.summary.scalar("images_per_second", images_per_second)
+            for name, values in outputs.items():
+                tf.summary.histogram(name, values)
+        self.writer.flush()
+
+    def images(self, step, grid):
+        """The sample grid, uint8 [H, W, C]."""
+        with self.writer.as_default(step):
+            tf.summary.image("G", grid[None])
+        self.writer.flush()
+
+    def close(self):
+        """Write what is pending."""
+        self.writer.close()

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Train a DCGAN on a folder of images.
+
+    ./train-dcgan.py --dataset ./data/your-dataset/aligned --epoch 20
+
+Sample grids go to samples/, losses to logs/ (see them with tensorboard --logdir ./logs), the
+network to checkpoints/. The same command again goes on from the last checkpoint. Ctrl-C finishes
+the batch, saves and says how to go on.
+"""
+
+import argparse
+import dataclasses
+
+import cli
+
+cli.check_python()
+
+from config import TrainConfig, parse  # noqa: E402
+
+
+def flags():
+    """The command line, made from the settings in config.py."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Exit codes: 0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted after saving.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    groups = {}
+    for field in dataclasses.fields(TrainConfig):
+        rule = field.metadata
+        if rule["group"] not in groups:
+            groups[rule["group"]] = parser.add_argument_group(rule["group"])
+        add = groups[rule["group"]].add_argument
+        if field.type is bool:
+            add(f"--{field.name}", action="store_true", help=rule["help"])
+        else:
+            shown = "" if field.default in (None, "") else f" (default: {field.default})"
+            add(
+                f"--{field.name}",
+                type=lambda text, field=field: parse(field, text),
+                default=field.default,
+                required=field.default == "",
+                metavar={int: "N", float: "X", str: "DIR"}[field.type],
+                help=rule["help"] + shown,
+            )
+    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+    return parser
+
+
+def main(arguments):
+    """Train. Returns the exit code."""
+    options = vars(flags().parse_args(arguments))
+    del options["debug"]
+    config = TrainConfig(**options)
+
+    import devices
+
+    device = devices.set_up(config.deterministic)
+    import training
+
+    return training.train(config, device)
+
+
+if __name__ == "__main__":
+    cli.run(main)

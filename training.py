@@ -1,0 +1,182 @@
+"""The life of a training run: resume, the loop, samples, logs, checkpoints, interruption."""
+
+import glob
+import os
+import signal
+
+import numpy as np
+import tensorflow as tf
+
+import checkpointing
+import utils
+from dataset import ImageFolder
+from errors import UserError
+from model import DCGAN
+from reporting import Progress, Summaries
+
+SAMPLES = 64  # images in a sample grid: 8x8, as in the original
+
+
+def train(config, device=""):
+    """Train as `config` (a TrainConfig) says, from where its checkpoint folder stands.
+
+    Writes checkpoints, sample grids and logs into the folders that config names, and prints what
+    it does. Returns the exit code: 0 when all epochs are done, 130 or 143 after SIGINT or SIGTERM
+    (the batch finished, everything saved). Raises UserError before any work for what can't run.
+    """
+    data = ImageFolder(
+        config.dataset,
+        config.image_size,
+        config.c_dim,
+        config.batch_size,
+        config.seed,
+        config.train_size,
+        config.crop,
+        config.flip,
+    )
+    for line in data.describe():
+        print(line)
+    print(f"training on {device}")
+
+    run = Run(config, data.batches_per_epoch)
+    stop = config.epoch * data.batches_per_epoch
+    if run.position >= stop:
+        print(f"nothing to do: {config.epoch} epochs are done; --epoch {config.epoch + 5} would go on")
+        return 0
+    if not run.position:
+        reals = np.stack([data.image(index) for index in data.order(0).flat[:SAMPLES]])
+        utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))
+
+    progress = Progress(run.position, stop, data.batches_per_epoch, config.batch_size)
+    summaries = Summaries(config.log_dir, run.step)
+    with Interruption() as interruption:
+        for images in data.batches(run.position, stop):
+            losses, outputs = run.dcgan.update(images)
+            run.advance()
+            progress.advance()
+            last = run.position == stop or interruption.signal
+            if run.step % config.log_every == 1 % config.log_every or last:
+                losses = {name: float(value) for name, value in losses.items()}
+                summaries.scalars(run.step, losses, outputs, progress.log(losses))
+            if run.step % config.sample_every == 0 or run.position == stop:
+                summaries.images(run.step, run.save_samples())
+            if run.step % config.checkpoint_every == 0 or last:
+                run.checkpoints.save(run.step)
+            if interruption.signal:
+                break
+    progress.close()
+    summaries.close()
+    if data.bad:
+        print(data.bad_report())
+    return run.report_end(interruption.signal)
+
+
+class Run:
+    """What a resume needs: the model with its optimizers, the fixed z of the samples, the position.
+
+    Built, it is restored from the checkpoint folder, or new. `step` counts the batches trained,
+    `position` those of the data: equal, unless the data's size changed between two runs.
+    """
+
+    def __init__(self, config, batches_per_epoch):
+        self.config, self.batches_per_epoch = config, batches_per_epoch
+        self.saved = saved = checkpointing.read_settings(config.checkpoint_dir)
+        self.check_folders()
+        self.dcgan = DCGAN(**config.model_keywords())
+        rng = np.random.default_rng([config.seed, 2])
+        sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
+        self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.checkpoints = checkpointing.Checkpoints(
+            config.checkpoint_dir,
+            config.max_to_keep,
+            dcgan=self.dcgan,
+            sample_z=self.sample_z,
+            epoch=self.epoch,
+            idx=self.idx,
+        )
+        self.step = self.checkpoints.restore(config.step)
+        self.position = int(self.epoch) * batches_per_epoch + int(self.idx)
+        checkpointing.write_settings(config.checkpoint_dir, checkpointing.settings_of(config))
+        if self.step:
+            print(
+                f"resuming from {self.checkpoints.path(self.step)}: "
+                f"epoch {int(self.epoch)}, batch {int(self.idx)} of {batches_per_epoch}"
+            )
+        else:
+            print(
+                f"a new run, seed {config.seed}"
+                + (", the last one ended before its first checkpoint" * bool(saved))
+            )
+
+    def check_folders(self):
+        """Refuse to mix this run with another one, and print settings that changed."""
+        config, saved = self.config, self.saved
+        if saved:
+            defining, allowed = config.compare(saved)
+            if defining:
+                raise UserError(
+                    f"{config.checkpoint_dir} holds a run with other settings:\n  "
+                    + "\n  ".join(defining)
+                    + "\ngive the same to go on with it, or start afresh with other folders:"
+                    + " --checkpoint_dir, --sample_dir and --log_dir"
+                )
+            for line in allowed:
+                print(f"changed since the last run: {line}")
+        elif checkpointing.latest_steps(config.checkpoint_dir):
+            raise UserError(
+                f"{config.checkpoint_dir} holds checkpoints but no {checkpointing.SETTINGS}; "
+                "use another --checkpoint_dir"
+            )
+        here = checkpointing.settings_of(config)
+        for name, pattern in (("sample_dir", "train_*.png"), ("log_dir", "events.out.tfevents.*")):
+            folder = getattr(config, name)
+            own = saved and saved.get(name) == here[name]
+            if not own and glob.glob(os.path.join(glob.escape(folder), pattern)):
+                raise UserError(f"--{name} {folder}: holds another run's files; name another folder or move them")
+            os.makedirs(folder, exist_ok=True)
+
+    def advance(self):
+        """One batch more."""
+        self.step += 1
+        self.position += 1
+        epoch, idx = divmod(self.position, self.batches_per_epoch)
+        self.epoch.assign(epoch)
+        self.idx.assign(idx)
+
+    def save_samples(self):
+        """Write the grid of G(sample_z) under the batch just trained. Returns it, uint8 [H, W, C]."""
+        grid = utils.merge(utils.inverse_transform(self.dcgan.sample(self.sample_z)))
+        epoch, idx = divmod(self.position - 1, self.batches_per_epoch)
+        self.last_samples = os.path.join(self.config.sample_dir, f"train_{epoch:02d}_{idx:04d}.png")
+        utils.save_image(grid, self.last_samples)
+        return grid
+
+    def report_end(self, stopped_by):
+        """Say how it ended and what to type next. Returns the exit code."""
+        if stopped_by:
+            print(f"stopped by {signal.Signals(stopped_by).name} after step {self.step}, and saved.")
+            print("The same command goes on from here.")
+            return 128 + stopped_by
+        print(f"done: {self.config.epoch} epochs, {self.step:,} batches")
+        print(f"the last samples: {self.last_samples}")
+        print(f"tensorboard --logdir {self.config.log_dir} --samples_per_plugin images=200")
+        return 0
+
+
+class Interruption:
+    """Within it, the first SIGINT or SIGTERM sets `signal`; a second one acts as ever."""
+
+    def __enter__(self):
+        self.signal = 0
+        self.before = {s: signal.signal(s, self.handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def handle(self, number, _frame):
+        self.signal = number
+        signal.signal(number, self.before[number])
+
+    def __exit__(self, *_error):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
