@@ -22,6 +22,7 @@ def run(main):
     """Call main(arguments) and exit with the code it returns. UserError: its message and code."""
     from errors import UserError
 
+    sys.stdout.reconfigure(line_buffering=True)  # each line when it is printed, into a pipe too
     name = os.path.basename(sys.argv[0])
     debug = "--debug" in sys.argv
     try:

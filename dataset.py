@@ -113,8 +113,7 @@ class ImageFolder:
         """Batch idx of an epoch: uint8 [batch_size, image_size, image_size, c_dim]."""
         mirrored = self.mirrored(epoch)
         images = [
-            np.fliplr(self.image(index)) if mirrored[index] else self.image(index)
-            for index in self.order(epoch)[idx]
+            np.fliplr(self.image(index)) if mirrored[index] else self.image(index) for index in self.order(epoch)[idx]
         ]
         return np.stack(images)
 

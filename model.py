@@ -150,6 +150,8 @@ class DCGAN(tf.Module):
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.update = tf.function(self.update, autograph=False)  # one graph for every batch
+        self.sample = tf.function(self.sample, autograph=False)
 
     def draw_z(self, batch_size, step):
         """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step)."""
@@ -166,7 +168,6 @@ class DCGAN(tf.Module):
         """
         return self.update(images, z)[0]
 
-    @tf.function(autograph=False)
     def update(self, images, z=None):
         """As train_step, and returns also what D saw: {z [B, z_dim], d [B, 1], d_ [B, 1]}."""
         if z is None:
@@ -218,7 +219,6 @@ class DCGAN(tf.Module):
         self.g_optim.apply(g_tape.gradient(fake_images, variables, image_gradients))
         return {"g_loss": g_loss}
 
-    @tf.function(autograph=False)
     def sample(self, z):
         """z [N, z_dim] -> images [N, image_size, image_size, c_dim] in [-1, 1], inference mode."""
         return self.generator(z, training=False)

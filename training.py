@@ -54,7 +54,8 @@ def train(config, device=""):
             losses, outputs = run.dcgan.update(images)
             run.advance()
             progress.advance()
-            last = run.position == stop or interruption.signal
+            interrupted = interruption.signal  # read once: what comes later is for the next batch
+            last = run.position == stop or interrupted
             if run.step % config.log_every == 1 % config.log_every or last:
                 losses = {name: float(value) for name, value in losses.items()}
                 summaries.scalars(run.step, losses, outputs, progress.log(losses))
@@ -62,13 +63,13 @@ def train(config, device=""):
                 summaries.images(run.step, run.save_samples())
             if run.step % config.checkpoint_every == 0 or last:
                 run.checkpoints.save(run.step)
-            if interruption.signal:
+            if last:
                 break
     progress.close()
     summaries.close()
     if data.bad:
         print(data.bad_report())
-    return run.report_end(interruption.signal)
+    return run.report_end(interrupted)
 
 
 class Run:
@@ -105,10 +106,7 @@ class Run:
                 f"epoch {int(self.epoch)}, batch {int(self.idx)} of {batches_per_epoch}"
             )
         else:
-            print(
-                f"a new run, seed {config.seed}"
-                + (", the last one ended before its first checkpoint" * bool(saved))
-            )
+            print(f"a new run, seed {config.seed}" + (", the last one ended before its first checkpoint" * bool(saved)))
 
     def check_folders(self):
         """Refuse to mix this run with another one, and print settings that changed."""

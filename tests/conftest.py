@@ -1,0 +1,65 @@
+"""Small inputs that the tests share: drawn faces, and settings of a network that trains in moments."""
+
+import contextlib
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import demo_faces  # noqa: E402
+
+TINY = dict(image_size=16, z_dim=8, gf_dim=4, df_dim=4, batch_size=4, epoch=1, log_every=1)
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory):
+    """A folder of 26 drawn faces: six batches of 4, and two images more."""
+    folder = tmp_path_factory.mktemp("faces")
+    demo_faces.write_faces(folder, 26)
+    return str(folder)
+
+
+@pytest.fixture
+def tiny(faces, tmp_path):
+    """make(**changes): a TrainConfig of a tiny run in a folder of its own."""
+    from config import TrainConfig
+
+    def make(**changes):
+        folders = dict(checkpoint_dir="checkpoints", sample_dir="samples", log_dir="logs")
+        folders = {name: str(tmp_path / folder) for name, folder in folders.items()}
+        return TrainConfig(**dict(dataset=faces) | TINY | folders | changes)
+
+    return make
+
+
+def as_flags(config):
+    """A TrainConfig as train-dcgan.py's arguments."""
+    import dataclasses
+
+    flags = []
+    for name, value in dataclasses.asdict(config).items():
+        if value is True:
+            flags.append(f"--{name}")
+        elif value not in (None, False):
+            flags += [f"--{name}", str(value)]
+    return flags
+
+
+def run_script(name, *arguments, cwd=None, **more):
+    """Run a script of the project in a process of its own, to its end."""
+    command = [sys.executable, os.path.join(ROOT, name), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240, **more)
+
+
+def load_script(name):
+    """A script of the project as a module."""
+    spec = importlib.util.spec_from_file_location(name.replace("-", "_")[:-3], os.path.join(ROOT, name))
+    module = importlib.util.module_from_spec(spec)
+    with contextlib.suppress(SystemExit):
+        spec.loader.exec_module(module)
+    return module

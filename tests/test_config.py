@@ -1,0 +1,82 @@
+import dataclasses
+
+import pytest
+from conftest import as_flags, load_script
+
+from config import TrainConfig
+from errors import UserError
+
+script = load_script("train-dcgan.py")
+
+
+def parsed(*arguments):
+    options = vars(script.flags().parse_args(["--dataset", "d", *map(str, arguments)]))
+    del options["debug"]
+    return TrainConfig(**options)
+
+
+def test_defaults_are_the_originals():
+    config = parsed()
+    expected = dict(epoch=25, learning_rate=2e-4, beta1=0.5, batch_size=64, image_size=64, sample_dir="samples")
+    expected |= dict(train_size=None, z_dim=100, gf_dim=64, df_dim=64, c_dim=3, g_steps=2)
+    expected |= dict(checkpoint_dir="checkpoints", log_dir="logs", dataset="d", max_to_keep=3)
+    expected |= dict(sample_every=100, checkpoint_every=500)
+    assert dataclasses.asdict(config).items() >= expected.items()
+
+
+def test_every_flag_sets_its_setting():
+    given = dict(
+        dataset="d", train_size=7, crop=108, flip=True, epoch=3, batch_size=5, learning_rate=0.1,
+        d_learning_rate=0.2, g_learning_rate=0.3, beta1=0.4, g_steps=1, seed=9, deterministic=True,
+        image_size=32, c_dim=1, z_dim=11, gf_dim=12, df_dim=13, checkpoint_dir="c", sample_dir="s",
+        log_dir="l", sample_every=14, checkpoint_every=15, log_every=16, max_to_keep=17, step=18,
+    )  # fmt: skip
+    config = TrainConfig(**given)
+    assert dataclasses.asdict(config) == given, "a new setting belongs in this test"
+    assert parsed(*as_flags(config)) == config
+
+
+@pytest.mark.parametrize(
+    "flag, value, valid",
+    [
+        ("epoch", "0", "a whole number of at least 1"),
+        ("epoch", "1.5", "a whole number of at least 1"),
+        ("batch_size", "-3", "a whole number of at least 1"),
+        ("image_size", "65", "one of 16, 32, 64, 128, 256"),
+        ("c_dim", "4", "one of 1, 3"),
+        ("learning_rate", "0", "a number above 0"),
+        ("learning_rate", "nan", "a number above 0"),
+        ("g_learning_rate", "inf", "a number above 0"),
+        ("beta1", "1", "a number from 0 up to, not including, 1"),
+        ("max_to_keep", "1", "a whole number of at least 2"),
+        ("seed", "-1", "a whole number from 0 to 2147483647"),
+        ("crop", "x", "a whole number of at least 1"),
+        ("step", "0", "a whole number of at least 1"),
+    ],
+)
+def test_bad_value_is_refused_with_flag_value_and_remedy(flag, value, valid):
+    with pytest.raises(UserError) as error:
+        parsed(f"--{flag}", value)
+    assert str(error.value).startswith(f"--{flag} {value}")
+    assert str(error.value).endswith(f": must be {valid}")
+
+
+def test_every_setting_has_help():
+    assert all(len(field.metadata["help"]) > 5 for field in dataclasses.fields(TrainConfig))
+
+
+@pytest.mark.parametrize("name", "image_size z_dim gf_dim df_dim c_dim seed batch_size train_size crop flip".split())
+def test_settings_that_define_a_run_may_not_change(name):
+    config = TrainConfig(dataset="d")
+    saved = dataclasses.asdict(config) | {name: 123456}
+    defining, allowed = config.compare(saved)
+    assert (len(defining), len(allowed)) == (1, 0)
+    assert f"--{name}" in defining[0] and "123456" in defining[0]
+
+
+@pytest.mark.parametrize("name", "epoch learning_rate d_learning_rate beta1 sample_every checkpoint_every".split())
+def test_rates_epochs_and_intervals_may_change_and_are_told(name):
+    config = TrainConfig(dataset="d")
+    defining, allowed = config.compare(dataclasses.asdict(config) | {name: 123456})
+    assert (len(defining), len(allowed)) == (0, 1)
+    assert f"--{name}: 123456 before" in allowed[0]

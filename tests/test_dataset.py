@@ -1,0 +1,122 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataset import ImageFolder
+from errors import UserError
+
+
+def folder_of(faces, **changes):
+    return ImageFolder(faces, **dict(image_size=16, c_dim=3, batch_size=4, seed=0) | changes)
+
+
+@pytest.fixture
+def copy(faces, tmp_path):
+    """A copy of the faces, to spoil."""
+    return shutil.copytree(faces, tmp_path / "copy")
+
+
+def test_counts_images_and_whole_batches(faces):
+    folder = folder_of(faces)
+    assert (len(folder.paths), folder.batches_per_epoch) == (26, 6)
+
+
+def test_an_epoch_shows_each_image_at_most_once(faces):
+    seen = folder_of(faces).order(0).ravel()
+    assert len(set(seen)) == len(seen) == 24
+
+
+def test_order_is_a_function_of_seed_and_epoch(faces):
+    orders = [folder_of(faces, seed=seed).order(epoch).tolist() for seed, epoch in [(0, 0), (0, 0), (0, 1), (1, 0)]]
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2] != orders[3] != orders[0]
+
+
+def test_batches_are_the_images_in_that_order(faces):
+    folder = folder_of(faces, image_size=64)
+    batches = [batch.numpy() for batch in folder.batches(0, 12)]
+    assert len(batches) == 12
+    for position, batch in enumerate(batches):
+        assert batch.dtype == np.float32
+        for image, index in zip(batch, folder.order(position // 6)[position % 6]):
+            with Image.open(os.path.join(faces, folder.paths[index])) as original:
+                np.testing.assert_allclose(image, np.asarray(original) / 127.5 - 1, atol=1e-6)
+
+
+def test_batches_from_the_middle_equal_those_of_a_run_from_the_start(faces):
+    whole = [batch.numpy() for batch in folder_of(faces, flip=True).batches(0, 14)]
+    rest = [batch.numpy() for batch in folder_of(faces, flip=True).batches(5, 14)]
+    np.testing.assert_array_equal(whole[5:], rest)
+
+
+def test_flip_mirrors_about_half_anew_each_epoch(faces):
+    plain, flip = folder_of(faces), folder_of(faces, flip=True)
+    mirrored = []
+    for epoch in range(2):
+        for idx in range(6):
+            for a, b in zip(plain.batch(epoch, idx), flip.batch(epoch, idx)):
+                mirrored.append(not np.array_equal(a, b))
+                np.testing.assert_array_equal(b, a[:, ::-1] if mirrored[-1] else a)
+    assert 12 < sum(mirrored) < 36
+    assert flip.mirrored(0).tolist() != flip.mirrored(1).tolist()
+    assert not plain.mirrored(0).any()
+
+
+def test_train_size_takes_the_first_by_sorted_path(faces):
+    folder = folder_of(faces, train_size=9)
+    assert folder.paths == sorted(os.listdir(faces))[:9]
+    assert folder.batches_per_epoch == 2
+    assert "9 of 26 images" in next(folder.describe())
+
+
+def test_crop_and_gray_reach_the_images(faces):
+    image = folder_of(faces, crop=32, c_dim=1, image_size=32).decode(0)
+    with Image.open(os.path.join(faces, "00000.png")) as original:
+        expected = np.asarray(original.convert("L"))[16:48, 16:48, None]
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_describes_what_it_found(copy):
+    (copy / "notes.txt").touch()
+    Image.new("RGB", (30, 20)).save(copy / "wide.png")
+    lines = list(folder_of(str(copy)).describe())
+    assert lines[0] == f"27 images in {copy}, 6 batches of 4 an epoch"
+    assert lines[1] == "sizes: 64x64 (96%), 30x20 (4%)"
+    assert lines[2] == "skipped: 1 .txt files"
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_missing_or_empty_folder_names_the_path_and_the_endings(tmp_path, make):
+    folder = tmp_path / "none"
+    if make:
+        folder.mkdir()
+    with pytest.raises(UserError) as error:
+        folder_of(str(folder))
+    assert str(folder) in str(error.value)
+    assert ("no such folder" in str(error.value)) != make
+    assert (".png .jpg .jpeg .bmp .webp" in str(error.value)) == make
+
+
+def test_fewer_images_than_a_batch_names_both_numbers(faces):
+    with pytest.raises(UserError, match=r"26 images, fewer than --batch_size 64"):
+        folder_of(faces, batch_size=64)
+    with pytest.raises(UserError, match=r"the first 3 images, fewer than --batch_size 4"):
+        folder_of(faces, train_size=3)
+
+
+def test_a_broken_file_gives_its_place_to_the_next_image(copy):
+    (copy / "00005.png").write_bytes(b"broken")
+    folder = folder_of(str(copy), image_size=64)
+    np.testing.assert_array_equal(folder.image(5), folder.decode(6))
+    assert list(folder.bad) == [5]
+    assert "00005.png" in folder.bad_report()
+
+
+def test_too_many_broken_files_stop_the_reading_by_name(copy):
+    for index in range(5):
+        (copy / f"{index:05d}.png").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"\d files do not decode, such as .*0000\d.png \(not an image"):
+        list(folder_of(str(copy)).batches(0, 6))

@@ -1,0 +1,129 @@
+import collections
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import photos
+
+
+def gradient(width=12, height=8):
+    """An RGB picture that no turn or mirror leaves as it is."""
+    y, x = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([x * 20, y * 30, 100 + 0 * x], -1).astype(np.uint8))
+
+
+def found(folder):
+    skipped = collections.Counter()
+    return list(photos.walk_photos(str(folder), skipped)), dict(skipped)
+
+
+def test_finds_every_accepted_ending_in_any_case_at_any_depth(tmp_path):
+    names = ["a.png", "b.JPG", "c.jpeg", "d.Bmp", "e.webp", "x/y/f.PNG", "x/ü b.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(found(tmp_path)[0]) == sorted(names)
+
+
+def test_says_what_it_skips_and_why(tmp_path):
+    for name in "notes.txt", "Thumbs.db", "README", "._a.png":
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+    os.symlink(tmp_path / "gone.png", tmp_path / "broken.png")
+    paths, skipped = found(tmp_path)
+    assert paths == []
+    assert skipped == {
+        ".txt files": 1,
+        ".db files": 1,
+        "files without an ending": 1,
+        "hidden": 1,
+        "broken links and special files": 1,
+    }
+
+
+def test_links_are_followed_and_loops_end(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.png").touch()
+    os.symlink(tmp_path / "real", tmp_path / "real" / "loop")
+    os.symlink(tmp_path / "real" / "a.png", tmp_path / "link.png")
+    assert sorted(found(tmp_path)[0]) == ["link.png", "real/a.png"]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK"])
+def test_any_mode_becomes_rgb(tmp_path, mode):
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    original = gradient().convert(mode)
+    original.save(path)
+    ours = photos.open_rgb(path)
+    assert ours.mode == "RGB"
+    tolerance = 12 if mode == "CMYK" else 0  # JPEG
+    off = np.abs(np.asarray(ours, int) - np.asarray(original.convert("RGB"), int))
+    assert off.max() <= tolerance
+
+
+def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
+    levels = np.linspace(0, 65535, 96).astype(np.uint16).reshape(8, 12)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    ours = np.asarray(photos.open_rgb(tmp_path / "a.png"))
+    assert np.abs(ours[..., 0] - levels / 257).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, orientation):
+    # The upright picture as a camera held that way stores it
+    stored = {
+        1: lambda p: p,
+        2: np.fliplr,
+        3: lambda p: np.rot90(p, 2),
+        4: np.flipud,
+        5: lambda p: p.swapaxes(0, 1),
+        6: lambda p: np.rot90(p, 1),
+        7: lambda p: np.rot90(p.swapaxes(0, 1), 2),
+        8: lambda p: np.rot90(p, -1),
+    }[orientation](np.asarray(gradient()))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(np.asarray(photos.open_rgb(tmp_path / "a.png")), np.asarray(gradient()))
+
+
+def test_ending_need_not_tell_the_truth(tmp_path):
+    gradient().save(tmp_path / "a.jpg", format="WEBP", lossless=True)
+    np.testing.assert_array_equal(np.asarray(photos.open_rgb(tmp_path / "a.jpg")), np.asarray(gradient()))
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [(b"", "not an image"), (b"hello", "not an image"), ("half", "truncated"), (None, "no such file")],
+)
+def test_broken_files_give_a_reason(tmp_path, content, reason):
+    path = tmp_path / "a.png"
+    if content == "half":
+        noise = np.random.default_rng(0).integers(0, 256, [64, 64, 3], np.uint8)
+        Image.fromarray(noise).save(path)
+        content = path.read_bytes()[:6000]
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(photos.PhotoError, match=reason):
+        photos.open_rgb(path)
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000])  # Pillow warns of the one and raises at the other
+def test_bombs_are_refused(tmp_path, side):
+    Image.new("1", (side, side)).save(tmp_path / "bomb.png")
+    with pytest.raises(photos.PhotoError, match="pixels"):
+        photos.open_rgb(tmp_path / "bomb.png")
+
+
+def test_square_crops_the_centre_and_never_distorts():
+    pixels = np.asarray(photos.square(gradient(12, 8), 8))
+    np.testing.assert_array_equal(pixels, np.asarray(gradient(12, 8))[:, 2:10])
+    assert photos.square(gradient(12, 8), 4, crop=6).size == (4, 4)
+
+
+def test_crop_takes_that_many_pixels_of_the_centre():
+    pixels = np.asarray(photos.square(gradient(12, 8), 4, crop=4))
+    np.testing.assert_array_equal(pixels, np.asarray(gradient(12, 8))[2:6, 4:8])
+    assert photos.square(gradient(12, 8), 8, crop=100).size == (8, 8)

@@ -1,0 +1,204 @@
+import dataclasses
+import glob
+import os
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+
+import checkpointing
+import training
+from errors import UserError
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+def events(log_dir):
+    accumulator = EventAccumulator(log_dir, size_guidance={"tensors": 0}, tensor_size_guidance={"images": 0, "scalars": 0, "histograms": 0})
+    return accumulator.Reload()
+
+
+def weights(config, step):
+    reader = tf.train.load_checkpoint(os.path.join(config.checkpoint_dir, f"DCGAN.model-{step}"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "_CHECKPOINT" not in name}
+
+
+def test_run_leaves_samples_logs_and_checkpoints(tiny, capsys):
+    config = tiny(epoch=2, sample_every=4, checkpoint_every=5)
+    assert training.train(config, "a test") == 0
+    assert names(config.sample_dir) == ["real.png", "train_00_0003.png", "train_01_0001.png", "train_01_0005.png"]
+    assert checkpointing.latest_steps(config.checkpoint_dir) == [5, 10, 12]
+    with Image.open(os.path.join(config.sample_dir, "train_01_0005.png")) as grid:
+        assert grid.size == (128, 128)
+    printed = capsys.readouterr().out
+    assert "26 images" in printed and "6 batches of 4 an epoch" in printed
+    assert "training on a test" in printed
+    assert "Epoch: [ 0] [   0/   6] time: " in printed and "Epoch: [ 1] [   5/   6] time: " in printed
+    assert printed.splitlines()[-2].endswith("samples/train_01_0005.png")
+    assert printed.splitlines()[-1] == f"tensorboard --logdir {config.log_dir} --samples_per_plugin images=200"
+
+
+def test_tensorboard_gets_every_tag_from_the_first_batch_on(tiny):
+    config = tiny(sample_every=3)
+    training.train(config)
+    log = events(config.log_dir)
+    tags = {
+        "d_loss",
+        "d_loss_real",
+        "d_loss_fake",
+        "g_loss",
+        "D(x)",
+        "D(G(z))",
+        "images_per_second",
+        "z",
+        "d",
+        "d_",
+    }
+    assert set(log.Tags()["tensors"]) == tags | {"G"}
+    for tag in tags:
+        assert [event.step for event in log.Tensors(tag)] == [1, 2, 3, 4, 5, 6], tag
+    assert [event.step for event in log.Tensors("G")] == [3, 6]
+    assert all(tf.make_ndarray(event.tensor_proto) > 0 for event in log.Tensors("d_loss"))
+
+
+def test_log_every_skips_batches_but_not_the_first_and_the_last(tiny):
+    config = tiny(log_every=3)
+    training.train(config)
+    assert [event.step for event in events(config.log_dir).Tensors("g_loss")] == [1, 4, 6]
+
+
+def test_resume_gives_bit_for_bit_what_an_uninterrupted_run_gives(tiny, tmp_path, capsys):
+    whole = tiny(epoch=2, flip=True)
+    training.train(whole)
+    folders = dict(checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"), log_dir=str(tmp_path / "l2"))
+    parts = dataclasses.replace(whole, **folders)
+    training.train(dataclasses.replace(parts, epoch=1))
+    capsys.readouterr()
+    assert training.train(parts) == 0
+    assert "epoch 1, batch 0 of 6" in capsys.readouterr().out
+    expected, ours = weights(whole, 12), weights(parts, 12)
+    assert expected.keys() == ours.keys() and len(ours) > 60
+    for name, value in expected.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    last = "train_01_0005.png"
+    with (
+        open(os.path.join(whole.sample_dir, last), "rb") as a,
+        open(os.path.join(parts.sample_dir, last), "rb") as b,
+    ):
+        assert a.read() == b.read()
+    assert [event.step for event in events(parts.log_dir).Tensors("d_loss")] == list(range(1, 13))
+
+
+def test_batches_redone_after_a_kill_supersede_their_logs(tiny):
+    config = tiny(epoch=2, checkpoint_every=4)
+    training.train(config)
+    for path in glob.glob(os.path.join(config.checkpoint_dir, "DCGAN.model-12.*")):
+        os.remove(path)  # as if it had been killed after batch 12, with 8 the last checkpoint
+    time.sleep(1.1)  # TensorBoard reads the files of a folder by the second in their names
+    training.train(config)
+    log = events(config.log_dir)
+    for tag in "d_loss", "z":
+        assert [event.step for event in log.Tensors(tag)] == list(range(1, 13))
+
+
+def test_finished_run_says_so_and_changes_nothing(tiny, capsys):
+    config = tiny()
+    training.train(config)
+    before = names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir)
+    capsys.readouterr()
+    assert training.train(config) == 0
+    assert "1 epochs are done" in capsys.readouterr().out
+    assert before == (names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir))
+
+
+def test_changed_rates_are_told_and_used(tiny, capsys):
+    config = tiny()
+    training.train(config)
+    training.train(dataclasses.replace(config, epoch=2, learning_rate=1e-3))
+    printed = capsys.readouterr().out
+    assert "--learning_rate: 0.0002 before, 0.001 now" in printed
+    assert "--epoch: 1 before, 2 now" in printed
+
+
+def test_another_runs_settings_are_refused_and_listed(tiny):
+    config = tiny()
+    training.train(config)
+    with pytest.raises(UserError) as error:
+        training.train(dataclasses.replace(config, gf_dim=8, seed=3, epoch=9))
+    for part in ("--gf_dim: 4 before, 8 now", "--seed: 0 before, 3 now", "start afresh"):
+        assert part in str(error.value)
+    assert "--epoch" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["sample_dir", "log_dir"])
+def test_another_runs_samples_or_logs_are_not_mixed_in(tiny, tmp_path, name):
+    config = tiny()
+    training.train(config)
+    fresh = {other: str(tmp_path / f"fresh_{other}") for other in ("checkpoint_dir", "sample_dir", "log_dir")}
+    del fresh[name]
+    with pytest.raises(UserError, match=f"--{name} .*holds another run's files"):
+        training.train(dataclasses.replace(config, **fresh))
+    assert not os.path.exists(fresh["checkpoint_dir"])
+
+
+def test_run_moved_as_a_whole_goes_on(tiny, tmp_path):
+    config = tiny()
+    training.train(config)
+    folders = {}
+    for name in ("checkpoint_dir", "sample_dir", "log_dir"):
+        folders[name] = str(tmp_path / "moved" / os.path.basename(getattr(config, name)))
+        os.renames(getattr(config, name), folders[name])
+    assert training.train(dataclasses.replace(config, epoch=2, **folders)) == 0
+
+
+def test_step_goes_back_to_an_earlier_checkpoint(tiny, capsys):
+    config = tiny(epoch=2, checkpoint_every=4)
+    training.train(config)
+    expected = weights(config, 12)
+    assert training.train(dataclasses.replace(config, step=4)) == 0
+    assert "DCGAN.model-4: epoch 0, batch 4 of 6" in capsys.readouterr().out
+    for name, value in weights(config, 12).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
+    made = {}
+
+    def spy(kind):
+        class Spy(kind):
+            def __init__(self, *arguments, **keywords):
+                super().__init__(*arguments, **keywords)
+                made[kind.__name__] = self
+
+        monkeypatch.setattr(training, kind.__name__, Spy)
+
+    spy(training.DCGAN)
+    spy(training.ImageFolder)
+    training.train(
+        tiny(
+            image_size=32, c_dim=1, z_dim=5, gf_dim=3, df_dim=6, batch_size=2, learning_rate=0.1, g_learning_rate=0.2,
+            beta1=0.25, g_steps=1, seed=7, train_size=4, crop=40, flip=True,
+        )
+    )  # fmt: skip
+    model, data = made["DCGAN"], made["ImageFolder"]
+    assert model.generator.h0.matrix.shape == (5, 16 * 12)
+    assert model.discriminator.convs[0].w.shape == (5, 5, 1, 6)
+    assert (model.d_optim.learning_rate, model.g_optim.learning_rate) == (0.1, 0.2)
+    assert (model.d_optim.beta1, model.g_optim.beta1, model.seed) == (0.25, 0.25, 7)
+    assert (int(model.step), int(model.g_optim.iterations)) == (2, 2)
+    assert (data.seed, data.crop, data.flip, len(data.paths), data.image_size) == (7, 40, True, 4, 32)
+
+
+def test_broken_file_is_named_at_the_end(tiny, faces, tmp_path, capsys):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name in os.listdir(faces):
+        os.link(os.path.join(faces, name), folder / name)
+    (folder / "broken.png").write_bytes(b"broken")
+    training.train(tiny(dataset=str(folder), epoch=2))
+    assert "broken.png (not an image" in capsys.readouterr().out
