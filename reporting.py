@@ -78,11 +78,10 @@ class Summaries:
     """TensorBoard's logs, under the original's tags."""
 
     def __init__(self, log_dir, step):
-        """step: batches already trained. What an earlier process logged after it is superseded."""
-        if step:
-            with tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
-                start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
-                writer.add_session_log(start, step + 1)
+        """step: batches already trained. What a process that was killed logged after it is superseded."""
+        with tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
+            start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+            writer.add_session_log(start, step + 1)  # TensorBoard drops earlier events from this step on
         self.writer = tf.summary.create_file_writer(log_dir)
 
     def scalars(self, step, losses, outputs, images_per_second):
