@@ -30,7 +30,7 @@ train: setup
 else
 train: setup
 	$(BIN)/python demo_faces.py data/demo --n 2048
-	$(BIN)/python train-dcgan.py --dataset data/demo --epoch 25 --gf_dim 16 --df_dim 16 \
+	$(BIN)/python train-dcgan.py --dataset data/demo --epoch 15 --batch_size 32 --gf_dim 32 --df_dim 32 \
 		--checkpoint_dir checkpoints/demo --sample_dir samples/demo --log_dir logs/demo $(ARGS)
 endif
 

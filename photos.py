@@ -6,6 +6,11 @@ import warnings
 from PIL import Image, ImageOps
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
+RAW_ENDINGS = (
+    ENDINGS
+    + tuple(".jpe .jfif .gif .tif .tiff .jp2 .avif .heic .heif .ppm .pgm .pbm .pnm .tga .psd .dng".split())
+    + ("",)
+)  # of photos as data sets ship them; some have none
 MAX_PIXELS = 89_478_485  # Pillow's own bound on what may be a decompression bomb
 
 
@@ -13,18 +18,23 @@ class PhotoError(Exception):
     """A file that does not decode to an image. The message is the reason, without the path."""
 
 
-def walk_photos(folder, skipped, endings=ENDINGS):
+def walk_photos(folder, skipped, endings=ENDINGS, leave_out=None):
     """Yield the paths of photos below folder, relative to it, as they are found.
 
     A folder's own files come first, sorted, then its subfolders. Links are followed, each real
-    folder once, so loops end. `skipped` (a Counter) counts by reason what is not yielded.
+    folder once, so loops end. `skipped` (a Counter) counts by reason what is not yielded. A folder
+    that can't be read is skipped, the folder `leave_out` in silence.
     """
-    seen = set()
+    seen = {identity(os.stat(path)) for path in (folder, leave_out) if path}
     pending = [""]
     while pending:
         inner = pending.pop()
-        with os.scandir(os.path.join(folder, inner)) as entries:
-            entries = sorted(entries, key=lambda entry: entry.name)
+        try:
+            with os.scandir(os.path.join(folder, inner)) as entries:
+                entries = sorted(entries, key=lambda entry: entry.name)
+        except PermissionError:
+            skipped["folders that may not be read"] += 1
+            continue
         subfolders = []
         for entry in entries:
             ending = os.path.splitext(entry.name)[1].lower()
@@ -32,9 +42,8 @@ def walk_photos(folder, skipped, endings=ENDINGS):
             if entry.name.startswith("."):
                 skipped["hidden"] += 1
             elif entry.is_dir():
-                info = entry.stat()
-                if (info.st_dev, info.st_ino) not in seen:
-                    seen.add((info.st_dev, info.st_ino))
+                if identity(entry.stat()) not in seen:
+                    seen.add(identity(entry.stat()))
                     subfolders.append(relative)
             elif ending not in endings:
                 skipped[f"{ending} files" if ending else "files without an ending"] += 1
@@ -45,8 +54,30 @@ def walk_photos(folder, skipped, endings=ENDINGS):
         pending += reversed(subfolders)
 
 
+def identity(info):
+    """What tells one folder from another, whatever links lead there."""
+    return info.st_dev, info.st_ino
+
+
+def check_size(file):
+    """Refuse a photo (path or binary file) of more than MAX_PIXELS by its header: PhotoError.
+
+    What Pillow does not know passes: another decoder may.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(file) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"more than {MAX_PIXELS:,} pixels") from error
+    except (OSError, ValueError, SyntaxError, EOFError):
+        pass
+
+
 def open_rgb(path):
-    """Decode an image file as a viewer would show it -> PIL image in mode RGB.
+    """Decode an image file (path or binary file) as a viewer would show it -> PIL image in mode RGB.
 
     The first frame, turned upright by its EXIF orientation, from any mode: gray, palette, with
     alpha (dropped, as cv2 does), CMYK, 16-bit (scaled to 8).

@@ -19,7 +19,9 @@ def names(folder):
 
 
 def events(log_dir):
-    accumulator = EventAccumulator(log_dir, size_guidance={"tensors": 0}, tensor_size_guidance={"images": 0, "scalars": 0, "histograms": 0})
+    accumulator = EventAccumulator(
+        log_dir, size_guidance={"tensors": 0}, tensor_size_guidance={"images": 0, "scalars": 0, "histograms": 0}
+    )
     return accumulator.Reload()
 
 
