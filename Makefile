@@ -8,9 +8,13 @@ EPOCH ?= 25
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup train test
+# make setup-align                    install also what align_faces.py needs
+
+.PHONY: setup setup-align train test
 
 setup: .venv/train.installed
+
+setup-align: .venv/align.installed
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import cli; cli.check_python()'
@@ -20,7 +24,11 @@ setup: .venv/train.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/dev.installed: requirements-dev.txt .venv/train.installed
+.venv/align.installed: requirements-align.txt .venv/train.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-align.txt
+	@touch $@
+
+.venv/dev.installed: requirements-dev.txt .venv/align.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 import base64
 import collections
+import contextlib
 import csv
 import fcntl
 import glob
@@ -100,13 +101,12 @@ def decode(content):
     """
     import cv2
 
-    photos.check_size(io.BytesIO(content))
-    try:
-        bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    except cv2.error:
-        bgr = None
-    if bgr is not None:
-        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    _, orientation = photos.header(io.BytesIO(content))
+    if content and orientation == 1:  # cv2 turns JPEG and PNG by their EXIF; others it may forget
+        with contextlib.suppress(cv2.error):
+            bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+            if bgr is not None:
+                return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return np.asarray(photos.open_rgb(io.BytesIO(content)))
 
 
@@ -178,8 +178,8 @@ def new_pool(workers):
 def align_all(options, found):
     """Align photos in worker processes. Yields lists of rows of the report, in the order of completion.
 
-    At most a few batches are under way, so memory stays bounded. A photo that kills its worker is
-    found by giving each photo that was under way a process of its own.
+    At most a few batches are under way, so memory stays bounded. A photo that ends its worker costs
+    itself alone: what was under way is done again apart.
     """
     pending = {}
     batches = iter(lambda: list(itertools.islice(found, BATCH)), [])
@@ -196,23 +196,23 @@ def align_all(options, found):
                     del pending[future]
                 except BrokenProcessPool:
                     pool.shutdown(cancel_futures=True)
-                    for photo in itertools.chain.from_iterable(pending.values()):
-                        yield [align_alone(options, photo)]
+                    for batch in pending.values():
+                        yield align_apart(options, batch)
                     pending, pool = {}, new_pool(options.workers)
                     break
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def align_alone(options, photo):
-    """Align one photo in a process of its own -> its row, which tells if it killed the process."""
-    with new_pool(1) as pool:
-        try:
-            return pool.submit(align_batch, options, [photo]).result()[0]
-        except BrokenProcessPool:
-            return dict.fromkeys(COLUMNS, "") | dict(
-                input=photo[0], outcome="unreadable", reason="it ended the process that read it (out of memory?)"
-            )
+def align_apart(options, batch):
+    """Align photos in a process apart, and by halves if that ends, until the culprit is alone -> rows."""
+    with new_pool(1) as pool, contextlib.suppress(BrokenProcessPool):
+        return pool.submit(align_batch, options, batch).result()
+    if len(batch) > 1:
+        half = len(batch) // 2
+        return align_apart(options, batch[:half]) + align_apart(options, batch[half:])
+    reason = "it ended the process that read it (out of memory?)"
+    return [dict.fromkeys(COLUMNS, "") | dict(input=batch[0][0], outcome="unreadable", reason=reason)]
 
 
 class Report:

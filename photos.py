@@ -1,9 +1,10 @@
 """Photos on disk: finding them, and decoding any of them safely. Knows neither TensorFlow nor dlib."""
 
+import contextlib
 import os
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
 RAW_ENDINGS = (
@@ -11,6 +12,9 @@ RAW_ENDINGS = (
     + tuple(".jpe .jfif .gif .tif .tiff .jp2 .avif .heic .heif .ppm .pgm .pbm .pnm .tga .psd .dng".split())
     + ("",)
 )  # of photos as data sets ship them; some have none
+# What is decoded, whatever the file's ending says. Not among them: formats that Pillow hands to other
+# programs (EPS to Ghostscript), for photos may come from anywhere.
+FORMATS = "PNG JPEG BMP WEBP GIF TIFF JPEG2000 AVIF PPM TGA PSD ICO".split()
 MAX_PIXELS = 89_478_485  # Pillow's own bound on what may be a decompression bomb
 
 
@@ -59,21 +63,33 @@ def identity(info):
     return info.st_dev, info.st_ino
 
 
-def check_size(file):
-    """Refuse a photo (path or binary file) of more than MAX_PIXELS by its header: PhotoError.
+def header(file):
+    """What the header of a photo (path or binary file) says -> (format, EXIF orientation).
 
-    What Pillow does not know passes: another decoder may.
+    (None, 1) for what Pillow does not know: another decoder may. The orientation of JPEG and PNG
+    is not looked up. Raises PhotoError for more than MAX_PIXELS.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(file) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+        with quietly(), Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+            if image.format in ("JPEG", "MPO", "PNG"):
+                return image.format, 1
+            return image.format, image.getexif().get(ExifTags.Base.Orientation, 1)
     except Image.DecompressionBombError as error:
         raise PhotoError(f"more than {MAX_PIXELS:,} pixels") from error
-    except (OSError, ValueError, SyntaxError, EOFError):
-        pass
+    except PhotoError:
+        raise
+    except Exception:  # on a broken file a decoder may raise anything
+        return None, 1
+
+
+@contextlib.contextmanager
+def quietly():
+    """Without Pillow's warnings of odd metadata; sizes are tested apart."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def open_rgb(path):
@@ -86,18 +102,18 @@ def open_rgb(path):
     MAX_PIXELS.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # metadata oddities; the size is tested below
-            with Image.open(path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
-                image = ImageOps.exif_transpose(image)
-                if image.mode.startswith("I"):  # 16-bit gray; Pillow clips where we scale
-                    image = image.convert("I").point(lambda value: value / 257).convert("L")
-                return image.convert("RGB")
+        with quietly(), Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):  # 16-bit gray; Pillow clips where we scale
+                image = image.convert("I").point(lambda value: value / 257).convert("L")
+            return image.convert("RGB")
     except Image.DecompressionBombError as error:
         raise PhotoError(f"more than {MAX_PIXELS:,} pixels") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except PhotoError:
+        raise
+    except Exception as error:  # on a broken file a decoder may raise anything
         raise PhotoError(_reason(error)) from error
 
 
@@ -113,9 +129,9 @@ def _reason(error):
 def size_of(path):
     """(width, height) as stored, from the file's header alone. Raises PhotoError."""
     try:
-        with Image.open(path) as image:
+        with quietly(), Image.open(path, formats=FORMATS) as image:
             return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # on a broken file a decoder may raise anything
         raise PhotoError(_reason(error)) from error
 
 

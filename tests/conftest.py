@@ -37,6 +37,11 @@ def tiny(faces, tmp_path):
     return make
 
 
+def face_photo(which=0, side=256):
+    """A drawn face that dlib's detector takes for one: a PIL image, RGB, side x side."""
+    return demo_faces.draw_face(0, [0, 1, 4, 10, 12, 14][which]).resize((side, side))
+
+
 def as_flags(config):
     """A TrainConfig as train-dcgan.py's arguments."""
     import dataclasses
