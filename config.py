@@ -13,12 +13,12 @@ from errors import UserError
 IMAGE_SIZES = (16, 32, 64, 128, 256)  # 64 is the article's; the others by the same rule
 
 
-def setting(default, group, help, valid="", check=None, defines=False):
+def setting(default, group, help, valid="", check=None, metavar=None, defines=False):
     """A field of TrainConfig. `valid` says in words what `check` tests.
 
     `defines`: the setting is part of what the run is, so a resume refuses another value.
     """
-    metadata = dict(group=group, help=help, valid=valid, check=check, defines=defines)
+    metadata = dict(group=group, help=help, valid=valid, check=check, metavar=metavar, defines=defines)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -37,7 +37,8 @@ def at_least(least):
 
 def one_of(*choices):
     """Keywords of a `setting` that takes one of a few values."""
-    return dict(valid="one of " + ", ".join(map(str, choices)), check=lambda value: value in choices)
+    names = [str(choice) for choice in choices]
+    return dict(valid="one of " + ", ".join(names), metavar="|".join(names), check=lambda value: value in choices)
 
 
 RATE = dict(valid="a number above 0", check=lambda x: 0 < x < math.inf)
@@ -64,6 +65,13 @@ class TrainConfig:
     )
     flip: bool = setting(False, "data", "mirror each image at random, anew in each epoch", defines=True)
 
+    cache: str = setting(
+        "auto",
+        "data",
+        "keep decoded images in memory: auto (what fits a quarter of the free memory), on (all) or off",
+        **one_of("auto", "on", "off"),
+    )
+
     epoch: int = setting(25, "training", "passes over the data in all, not those still to do", **at_least(1))
     batch_size: int = setting(64, "training", "images a batch", **at_least(1), defines=True)
     learning_rate: float = setting(2e-4, "training", "of both Adam optimizers", **RATE)
@@ -85,6 +93,13 @@ class TrainConfig:
         check=lambda n: 0 <= n < 2**31,
         defines=True,
     )
+    precision: str = setting(
+        "float32",
+        "training",
+        "of convolutions and matrix products: float32, or bfloat16 (faster where the processor has it)",
+        **one_of("float32", "bfloat16"),
+    )
+    xla: bool = setting(False, "training", "compile the step with XLA (slower on a CPU; try it on a GPU)")
     deterministic: bool = setting(
         False, "training", "repeat a run bit for bit on a CPU, at some cost in speed (see README)"
     )
@@ -116,8 +131,9 @@ class TrainConfig:
 
     def model_keywords(self):
         """The settings that DCGAN takes, as its keywords."""
-        names = ["image_size", "z_dim", "gf_dim", "df_dim", "c_dim", "learning_rate", "beta1", "g_steps", "seed"]
-        return {name: getattr(self, name) for name in [*names, "d_learning_rate", "g_learning_rate"]}
+        names = """image_size z_dim gf_dim df_dim c_dim learning_rate beta1 d_learning_rate g_learning_rate
+            g_steps seed precision xla"""
+        return {name: getattr(self, name) for name in names.split()}
 
     def compare(self, saved):
         """What differs from `saved`, the settings of an earlier run as a dict.

@@ -5,6 +5,7 @@ import os
 from functools import lru_cache
 
 import numpy as np
+import psutil
 import tensorflow as tf
 
 import photos
@@ -12,6 +13,7 @@ import utils
 from errors import UserError
 
 SIZES_SAMPLED = 1000  # images whose headers are read for the report at the start
+AHEAD = 2  # batches read ahead
 MAX_BAD = 0.01  # share of files that may fail to decode before the folder is called wrong
 
 
@@ -23,7 +25,9 @@ class ImageFolder:
     Raises UserError for a folder that is missing, holds no images, or fewer than a batch.
     """
 
-    def __init__(self, folder, image_size, c_dim, batch_size, seed, train_size=None, crop=None, flip=False):
+    def __init__(
+        self, folder, image_size, c_dim, batch_size, seed, train_size=None, crop=None, flip=False, cache="auto"
+    ):
         self.folder = folder
         self.image_size, self.c_dim, self.batch_size = image_size, c_dim, batch_size
         self.seed, self.crop, self.flip = seed, crop, flip
@@ -47,6 +51,16 @@ class ImageFolder:
                 "add images or lower --batch_size"
             )
 
+        shape = [self.cacheable(cache), image_size, image_size, c_dim]
+        self.cache = np.empty(shape, np.uint8)  # of the first images; pages are taken as they are filled
+        self.cached = np.zeros(shape[0], bool)
+
+    def cacheable(self, cache):
+        """How many images to keep decoded: all, none, or ("auto") what fits a quarter of the free memory."""
+        each = self.image_size**2 * self.c_dim
+        room = {"on": len(self.paths), "off": 0, "auto": psutil.virtual_memory().available // 4 // each}[cache]
+        return min(room, len(self.paths))
+
     @property
     def batches_per_epoch(self):
         return len(self.paths) // self.batch_size
@@ -69,6 +83,8 @@ class ImageFolder:
             f"{self.batches_per_epoch:,} batches of {self.batch_size} an epoch"
         )
         yield f"sizes: {shown}" + (f", from {len(sample):,} of them" if len(sample) < len(self.paths) else "")
+        kept = "all" if len(self.cached) == len(self.paths) else f"{len(self.cached):,}"
+        yield f"cache: {kept} images stay in memory once read, {self.cache.nbytes / 1e6:,.0f} MB"
         if self.skipped:
             yield "skipped: " + ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.most_common())
 
@@ -93,7 +109,21 @@ class ImageFolder:
         return np.asarray(image)
 
     def image(self, index):
-        """As decode, but a file that does not decode gives its place to the next that does."""
+        """Image `index`, from memory once it was decoded -> uint8 [image_size, image_size, c_dim].
+
+        A file that does not decode gives its place to the next that does. Raises UserError when
+        there are too many of them.
+        """
+        if index < len(self.cached) and self.cached[index]:
+            return self.cache[index]
+        image = self.decode_or_next(index)
+        if index < len(self.cached):
+            self.cache[index] = image
+            self.cached[index] = True
+        return image
+
+    def decode_or_next(self, index):
+        """As decode, but of the next file that decodes."""
         while True:
             if index not in self.bad:
                 try:
@@ -111,11 +141,11 @@ class ImageFolder:
 
     def batch(self, epoch, idx):
         """Batch idx of an epoch: uint8 [batch_size, image_size, image_size, c_dim]."""
-        mirrored = self.mirrored(epoch)
-        images = [
-            np.fliplr(self.image(index)) if mirrored[index] else self.image(index) for index in self.order(epoch)[idx]
-        ]
-        return np.stack(images)
+        indices = self.order(epoch)[idx]
+        images = np.stack([self.image(index) for index in indices])
+        mirrored = self.mirrored(epoch)[indices]
+        images[mirrored] = images[mirrored, :, ::-1]
+        return images
 
     def batches(self, start, stop):
         """Yield the batches from position start to stop, counted from the first of epoch 0.
@@ -128,7 +158,12 @@ class ImageFolder:
         def read(position):
             return tf.ensure_shape(tf.numpy_function(self._read, [position], tf.float32), shape)
 
-        dataset = tf.data.Dataset.range(start, stop).map(read, num_parallel_calls=2).prefetch(2)
+        dataset = tf.data.Dataset.range(start, stop).map(read, num_parallel_calls=os.cpu_count())
+        gpus = tf.config.list_logical_devices("GPU")
+        if gpus:  # the next batches wait on the device
+            dataset = dataset.apply(tf.data.experimental.prefetch_to_device(gpus[0].name, AHEAD))
+        else:
+            dataset = dataset.prefetch(AHEAD)
         try:
             yield from dataset
         except tf.errors.OpError:

@@ -52,3 +52,17 @@ def set_up(deterministic=False):
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
         return "GPU: " + ", ".join(names)
     return f"CPU with {os.cpu_count()} cores (TensorFlow sees no GPU)"
+
+
+def fast_bfloat16():
+    """Whether the device that trains multiplies in bfloat16: AVX512-BF16 or AMX, or a GPU from Ampere on."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
+    try:
+        with open("/proc/cpuinfo") as file:
+            return re.search(r"\b(avx512_bf16|amx_bf16)\b", file.read()) is not None
+    except OSError:  # not Linux
+        return False

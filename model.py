@@ -32,8 +32,9 @@ def layer_widths(image_size, base):
 class Generator(tf.Module):
     """z [B, z_dim] in [-1, 1) -> images [B, image_size, image_size, c_dim] in (-1, 1)."""
 
-    def __init__(self, image_size, z_dim, gf_dim, c_dim, seed=0, name="generator"):
+    def __init__(self, image_size, z_dim, gf_dim, c_dim, seed=0, precision="float32", name="generator"):
         super().__init__(name=name)
+        self.precision = precision  # of convolutions and matrix products
         widths = layer_widths(image_size, gf_dim)[::-1]  # 64x64: 512, 256, 128, 64
         self.width0 = widths[0]
         with self.name_scope:
@@ -46,17 +47,19 @@ class Generator(tf.Module):
 
     def __call__(self, z, training=False, passes=1):
         """`passes`: as in ops.BatchNorm, when training. Shapes below are those of 64x64."""
+        z = tf.cast(z, self.precision)
         h = tf.reshape(self.h0(z), [-1, 4, 4, self.width0])  # [B, 4, 4, 512]
         for norm, conv in zip(self.norms, self.convs):
             h = conv(tf.nn.relu(norm(h, training, passes)))  # 8x8x256, 16x16x128, 32x32x64, 64x64x3
-        return tf.nn.tanh(h)
+        return tf.nn.tanh(tf.cast(h, tf.float32))
 
 
 class Discriminator(tf.Module):
     """images [B, image_size, image_size, c_dim] in [-1, 1] -> (probability, logits), both [B, 1]."""
 
-    def __init__(self, image_size, df_dim, c_dim, seed=0, name="discriminator"):
+    def __init__(self, image_size, df_dim, c_dim, seed=0, precision="float32", name="discriminator"):
         super().__init__(name=name)
+        self.precision = precision
         widths = layer_widths(image_size, df_dim)  # 64x64: 64, 128, 256, 512
         with self.name_scope:
             self.convs = [
@@ -69,10 +72,12 @@ class Discriminator(tf.Module):
 
     def __call__(self, images, training=False):
         """Shapes below are those of 64x64."""
+        images = tf.cast(images, self.precision)
         h = lrelu(self.convs[0](images))  # [B, 32, 32, 64]
         for conv, norm in zip(self.convs[1:], self.norms):
             h = lrelu(norm(conv(h), training))  # 16x16x128, 8x8x256, 4x4x512
         logits = self.lin(tf.reshape(h, [-1, self.lin.matrix.shape[0]]))  # [B, 1]
+        logits = tf.cast(logits, tf.float32)
         return tf.nn.sigmoid(logits), logits
 
 
@@ -122,7 +127,9 @@ class DCGAN(tf.Module):
     Arguments: image_size (one of config.IMAGE_SIZES), z_dim, gf_dim and df_dim (channels of the widest
     feature maps' layers), c_dim (3 colour, 1 gray), learning_rate and beta1 of both Adams,
     d_learning_rate and g_learning_rate (each defaults to learning_rate), g_steps (generator
-    updates a batch; the original's 2), seed of initial weights and of the z stream.
+    updates a batch; the original's 2), seed of initial weights and of the z stream, precision of
+    convolutions and matrix products ("float32" or "bfloat16"; all else is float32), xla (compile
+    the update with XLA).
 
     Raises ValueError for a wrong image_size.
     """
@@ -140,17 +147,19 @@ class DCGAN(tf.Module):
         g_learning_rate=None,
         g_steps=2,
         seed=0,
+        precision="float32",
+        xla=False,
         name=None,
     ):
         super().__init__(name=name)
         self.image_size, self.z_dim, self.c_dim = image_size, z_dim, c_dim
         self.g_steps, self.seed = g_steps, seed
-        self.generator = Generator(image_size, z_dim, gf_dim, c_dim, seed)
-        self.discriminator = Discriminator(image_size, df_dim, c_dim, seed)
+        self.generator = Generator(image_size, z_dim, gf_dim, c_dim, seed, precision)
+        self.discriminator = Discriminator(image_size, df_dim, c_dim, seed, precision)
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.update = tf.function(self.update, autograph=False)  # one graph for every batch
+        self.update = tf.function(self.update, autograph=False, jit_compile=xla or None)  # one graph for every batch
         self.sample = tf.function(self.sample, autograph=False)
 
     def draw_z(self, batch_size, step):

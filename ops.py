@@ -3,6 +3,8 @@
 Each is a pure function of tensors. The four that have weights also come as a small `tf.Module`
 (`Linear`, `Conv2D`, `Conv2DTranspose`, `BatchNorm`) that creates its variables when it is built,
 under the names and with the initial values of the original ops.py. Images are NHWC.
+
+x may be float32 or bfloat16, and what comes out is of its type; weights and statistics are float32.
 """
 
 import zlib
@@ -17,22 +19,28 @@ BN_DECAY = 0.9
 LEAK = 0.2  # DCGAN paper, section 4; the original's lrelu
 
 
+@tf.custom_gradient
 def lrelu(x):
-    """Leaky ReLU: x where x > 0, else 0.2 x. Any shape; same shape and dtype out."""
-    return tf.nn.leaky_relu(x, alpha=LEAK)
+    """Leaky ReLU: x where x > 0, else 0.2 x. Any shape; same shape and dtype out.
+
+    Its gradient looks at the sign of the output, which is x's: so x need not be kept, and TensorFlow
+    fuses it into the convolution before it.
+    """
+    y = tf.nn.leaky_relu(x, alpha=LEAK)
+    return y, lambda dy: tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=LEAK)
 
 
 def linear(x, matrix, bias):
     """x [B, in] times matrix [in, out] plus bias [out] -> [B, out]."""
-    return tf.nn.bias_add(tf.matmul(x, matrix), bias)
+    return tf.nn.bias_add(tf.matmul(x, tf.cast(matrix, x.dtype)), tf.cast(bias, x.dtype))
 
 
 def conv2d(x, w, biases):
     """Strided convolution that halves height and width.
 
-    x [B, H, W, in], w [5, 5, in, out], biases [out] -> [B, ceil(H/2), ceil(W/2), out].
+    x [B, H, W, in] (H, W even), w [5, 5, in, out], biases [out] -> [B, H/2, W/2, out].
     """
-    return tf.nn.bias_add(tf.nn.conv2d(x, w, STRIDE, "SAME"), biases)
+    return tf.nn.bias_add(_down(x, tf.cast(w, x.dtype)), tf.cast(biases, x.dtype))
 
 
 def conv2d_transpose(x, w, biases):
@@ -40,9 +48,66 @@ def conv2d_transpose(x, w, biases):
 
     x [B, H, W, in], w [5, 5, out, in], biases [out] -> [B, 2H, 2W, out].
     """
-    batch, height, width = tf.shape(x)[0], x.shape[1] * STRIDE, x.shape[2] * STRIDE
-    shape = tf.stack([batch, height, width, w.shape[2]])
-    return tf.nn.bias_add(tf.nn.conv2d_transpose(x, w, shape, STRIDE, "SAME"), biases)
+    return tf.nn.bias_add(_up(x, tf.cast(w, x.dtype)), tf.cast(biases, x.dtype))
+
+
+# The two convolutions are each other's gradient towards the input, with one weight gradient for both.
+
+
+@tf.custom_gradient
+def _down(x, w):
+    """[B, 2H, 2W, in], [5, 5, in, out] -> [B, H, W, out]."""
+    return tf.nn.conv2d(x, w, STRIDE, "SAME"), lambda dy: (_double(dy, w), _weight_gradient(x, dy))
+
+
+@tf.custom_gradient
+def _up(x, w):
+    """[B, H, W, in], [5, 5, out, in] -> [B, 2H, 2W, out]."""
+    return _double(x, w), lambda dy: (tf.nn.conv2d(dy, w, STRIDE, "SAME"), _weight_gradient(dy, x))
+
+
+def _double(x, w):
+    """The transposed convolution itself: x [B, H, W, in], w [5, 5, out, in] -> [B, 2H, 2W, out]."""
+    batch, height, width, out = tf.shape(x)[0], x.shape[1] * STRIDE, x.shape[2] * STRIDE, w.shape[2]
+    if out <= 4 and _on_cpu():  # images: oneDNN's kernel takes twice as long there
+        return _double_by_phases(x, w)
+    return tf.nn.conv2d_transpose(x, w, tf.stack([batch, height, width, out]), STRIDE, "SAME")
+
+
+def _double_by_phases(x, w):
+    """As _double, as a convolution of stride 1 that gives each pixel's 2x2 block as channels.
+
+    Along one axis, SAME puts x[p] at y[2p - 1 + k] for tap k of w. So y[2p] has taps 3 and 1 of
+    x[p - 1] and x[p], and y[2p + 1] has taps 4, 2 and 0 of x[p - 1], x[p] and x[p + 1].
+    """
+    w = tf.pad(w, [[0, 1], [0, 1], [0, 0], [0, 0]])  # tap 5 is zero
+    taps = [[3, 1, 5], [4, 2, 0]]  # of each phase, at x[p - 1], x[p], x[p + 1]
+    w = tf.gather(tf.gather(w, taps, axis=0), taps, axis=2)  # [2, 3, 2, 3, out, in]
+    w = tf.reshape(tf.transpose(w, [1, 3, 5, 0, 2, 4]), [3, 3, x.shape[3], -1])  # [3, 3, in, 4 out]
+    return tf.nn.depth_to_space(tf.nn.conv2d(x, w, 1, "SAME"), STRIDE)
+
+
+def _weight_gradient(big, small):
+    """Gradient of the weights between big [B, 2H, 2W, in] and small [B, H, W, out] -> [5, 5, in, out].
+
+    Where maps are small, oneDNN's kernel for it is slow: 43 to 47 ms of bfloat16 for 8x8x256 by
+    4x4x512 and a batch of 64 on two cores. A convolution that takes channels for images and images
+    for channels does the same sums in 20 ms. Above 16x16 (float32: 8x8) the kernel is as good.
+    """
+    small_enough = 16 if big.dtype == tf.bfloat16 else 8
+    if not (_on_cpu() and big.shape[1] <= small_enough):
+        sizes = [KERNEL, KERNEL, big.shape[3], small.shape[3]]
+        return tf.raw_ops.Conv2DBackpropFilter(
+            input=big, filter_sizes=sizes, out_backprop=small, strides=[1, STRIDE, STRIDE, 1], padding="SAME"
+        )
+    big = tf.pad(big, [[0, 0], [1, 2], [1, 2], [0, 0]])  # as SAME does
+    images, filters = tf.transpose(big, [3, 1, 2, 0]), tf.transpose(small, [1, 2, 0, 3])
+    gradient = tf.nn.conv2d(images, filters, 1, "VALID", dilations=STRIDE)  # [in, 5 or 6, 5 or 6, out]
+    return tf.transpose(gradient[:, :KERNEL, :KERNEL], [1, 2, 0, 3])
+
+
+def _on_cpu():
+    return not tf.config.list_logical_devices("GPU")
 
 
 def batch_norm(x, gamma, beta, mean=None, variance=None):

@@ -41,7 +41,7 @@ def flags():
                 type=lambda text, field=field: parse(field, text),
                 default=field.default,
                 required=field.default == "",
-                metavar={int: "N", float: "X", str: "DIR"}[field.type],
+                metavar=rule["metavar"] or {int: "N", float: "X", str: "DIR"}[field.type],
                 help=rule["help"] + shown,
             )
     parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")

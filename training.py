@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import checkpointing
+import devices
 import utils
 from dataset import ImageFolder
 from errors import UserError
@@ -33,10 +34,13 @@ def train(config, device=""):
         config.train_size,
         config.crop,
         config.flip,
+        config.cache,
     )
     for line in data.describe():
         print(line)
-    print(f"training on {device}")
+    print(f"training in {config.precision} on {device}")
+    if config.precision == "bfloat16" and not devices.fast_bfloat16():
+        print("this processor has no bfloat16 instructions: expect it to be slower than float32")
 
     run = Run(config, data.batches_per_epoch)
     stop = config.epoch * data.batches_per_epoch

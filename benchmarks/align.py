@@ -76,7 +76,8 @@ def main():
             for name, commands in runs.items():
                 began = time.time()
                 processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands()]
-                assert not any([process.wait() for process in processes])
+                codes = [process.wait() for process in processes]
+                assert not any(codes)
                 rates[name].append(len(paths) / (time.time() - began))
                 print(f"{name}: {rates[name][-1]:.1f} photos/s", flush=True)
     first, second, one = (statistics.median(rates[name]) for name in runs)

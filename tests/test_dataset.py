@@ -1,5 +1,6 @@
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,7 +86,8 @@ def test_describes_what_it_found(copy):
     lines = list(folder_of(str(copy)).describe())
     assert lines[0] == f"27 images in {copy}, 6 batches of 4 an epoch"
     assert lines[1] == "sizes: 64x64 (96%), 30x20 (4%)"
-    assert lines[2] == "skipped: 1 .txt files"
+    assert lines[2] == "cache: all images stay in memory once read, 0 MB"
+    assert lines[3] == "skipped: 1 .txt files"
 
 
 @pytest.mark.parametrize("make", [False, True])
@@ -120,3 +122,30 @@ def test_too_many_broken_files_stop_the_reading_by_name(copy):
         (copy / f"{index:05d}.png").write_bytes(b"broken")
     with pytest.raises(UserError, match=r"\d files do not decode, such as .*0000\d.png \(not an image"):
         list(folder_of(str(copy)).batches(0, 6))
+
+
+@pytest.mark.parametrize("cache", ["on", "off", "auto"])
+def test_cache_changes_nothing_but_what_is_read_again(copy, cache):
+    folder = folder_of(str(copy), cache=cache, flip=True)
+    first = [batch.numpy() for batch in folder.batches(0, 12)]
+    expected = [batch.numpy() for batch in folder_of(str(copy), flip=True, cache="off").batches(0, 12)]
+    np.testing.assert_array_equal(first, expected)
+    if cache == "off":
+        assert folder.cache.size == 0
+    else:
+        assert folder.cached.sum() > 20
+        for path in folder.paths:
+            os.remove(copy / path)
+        seen = folder.batches(0, 6)
+        np.testing.assert_array_equal([batch.numpy() for batch in seen], expected[:6])
+
+
+def test_auto_cache_keeps_what_fits_a_quarter_of_the_free_memory(faces, monkeypatch):
+    each = 16 * 16 * 3
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=4 * 10 * each + 5))
+    folder = folder_of(faces)
+    assert len(folder.cached) == 10
+    assert "cache: 10 images stay in memory" in list(folder.describe())[2]
+    partly = [batch.numpy() for batch in folder.batches(0, 12)]
+    np.testing.assert_array_equal(partly, [batch.numpy() for batch in folder_of(faces, cache="off").batches(0, 12)])
+    assert len(folder_of(faces, cache="on").cached) == 26

@@ -216,3 +216,23 @@ def test_each_optimizer_has_its_own_learning_rate():
 def test_gray_images_train():
     dcgan = DCGAN(**TINY, c_dim=1)
     assert np.isfinite(float(dcgan.train_step(images(channels=1))["d_loss"]))
+
+
+def test_bfloat16_gives_losses_close_to_float32_and_keeps_its_state_in_float32():
+    z = DCGAN(**TINY).draw_z(8, 0)
+    single, brain = (DCGAN(**TINY, precision=precision) for precision in ("float32", "bfloat16"))
+    for step in range(3):
+        a, b = single.train_step(images(8, seed=step), z), brain.train_step(images(8, seed=step), z)
+        for name in a:
+            assert b[name].dtype == tf.float32
+            np.testing.assert_allclose(a[name], b[name], rtol=0.05, err_msg=name)
+    assert all(v.dtype in (tf.float32, tf.int64) for v in brain.variables)
+    assert brain.sample(z).dtype == tf.float32
+    assert not np.array_equal(single.sample(z), brain.sample(z)), "bfloat16 was not used"
+
+
+def test_xla_gives_the_same_losses():
+    z = DCGAN(**TINY).draw_z(4, 0)
+    plain, compiled = (DCGAN(**TINY, xla=xla).train_step(images(), z) for xla in (False, True))
+    for name in plain:
+        np.testing.assert_allclose(plain[name], compiled[name], rtol=1e-4, err_msg=name)

@@ -39,7 +39,7 @@ def test_run_leaves_samples_logs_and_checkpoints(tiny, capsys):
         assert grid.size == (128, 128)
     printed = capsys.readouterr().out
     assert "26 images" in printed and "6 batches of 4 an epoch" in printed
-    assert "training on a test" in printed
+    assert "training in float32 on a test" in printed
     assert "Epoch: [ 0] [   0/   6] time: " in printed and "Epoch: [ 1] [   5/   6] time: " in printed
     assert printed.splitlines()[-2].endswith("samples/train_01_0005.png")
     assert printed.splitlines()[-1] == f"tensorboard --logdir {config.log_dir} --samples_per_plugin images=200"
