@@ -1,6 +1,7 @@
 # make train                          draw the demo faces and train a small network on them
 # make train DATASET=path EPOCH=20    train the full 64x64 network on your own folder
 # make test                           lint and tests
+# make bench                          measure training on this machine
 # make setup                          only install into .venv
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := .venv/bin
 
 # make setup-align                    install also what align_faces.py needs
 
-.PHONY: setup setup-align train test
+.PHONY: setup setup-align train test bench
 
 setup: .venv/train.installed
 
@@ -46,3 +47,6 @@ test: .venv/dev.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q
+
+bench: setup
+	$(BIN)/python benchmarks/train.py

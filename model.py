@@ -100,13 +100,14 @@ class Adam(tf.Module):
     def apply(self, gradients):
         """Move each of the parameters by its gradient (same order and shapes)."""
         t = tf.cast(self.iterations.assign_add(1), tf.float32)
+        beta1_power, beta2_power = self.beta1**t, ADAM_BETA2**t
         for var, m, v, grad in zip(self.parameters, self.m, self.v, gradients, strict=True):
             tf.raw_ops.ResourceApplyAdam(  # TF1's own kernel
                 var=var.handle,
                 m=m.handle,
                 v=v.handle,
-                beta1_power=self.beta1**t,
-                beta2_power=ADAM_BETA2**t,
+                beta1_power=beta1_power,
+                beta2_power=beta2_power,
                 lr=self.learning_rate,
                 beta1=self.beta1,
                 beta2=ADAM_BETA2,
@@ -158,13 +159,15 @@ class DCGAN(tf.Module):
         self.discriminator = Discriminator(image_size, df_dim, c_dim, seed, precision)
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        with tf.device("CPU:0"):  # the host seeds the random z of each step, wherever it is drawn
+            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.update = tf.function(self.update, autograph=False, jit_compile=xla or None)  # one graph for every batch
         self.sample = tf.function(self.sample, autograph=False)
 
     def draw_z(self, batch_size, step):
         """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step)."""
-        seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(step, tf.int64)])
+        with tf.device("CPU:0"):
+            seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
         return tf.random.stateless_uniform([batch_size, self.z_dim], seed, -1.0, 1.0)
 
     def train_step(self, images, z=None):

@@ -3,6 +3,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from model import DCGAN, Adam, layer_widths
 
@@ -236,3 +237,18 @@ def test_xla_gives_the_same_losses():
     plain, compiled = (DCGAN(**TINY, xla=xla).train_step(images(), z) for xla in (False, True))
     for name in plain:
         np.testing.assert_allclose(plain[name], compiled[name], rtol=1e-4, err_msg=name)
+
+
+def test_update_would_run_on_a_gpu_without_waiting_for_the_host(monkeypatch):
+    """Every op has a kernel there, and none takes from the host what a kernel computed."""
+    monkeypatch.setattr("ops._on_cpu", lambda: False)
+    update = DCGAN(z_dim=8, gf_dim=4, df_dim=4).update
+    graph = update.get_concrete_function(tf.TensorSpec([4, 64, 64, 3])).graph
+    names = {op.type for op in graph.get_operations()}
+    assert {"Conv2D", "Conv2DBackpropFilter", "FusedBatchNormV3", "ResourceApplyAdam"} <= names
+    for name in names:
+        registered = get_registered_kernels_for_op(name).kernel
+        assert any(kernel.device_type in ("GPU", "DEFAULT") for kernel in registered), name
+    # Of the inputs that GPU kernels want on the host, one holds no shape: the seed of z
+    (seeded,) = [op for op in graph.get_operations() if op.type == "StatelessRandomGetKeyCounter"]
+    assert "CPU" in seeded.inputs[0].op.device
