@@ -5,7 +5,7 @@
 # make setup                          only install into .venv
 
 PYTHON ?= python3
-EPOCH ?= 25
+EPOCH ?= $(if $(DATASET),25,15)
 ARGS ?=
 BIN := .venv/bin
 
@@ -39,7 +39,7 @@ train: setup
 else
 train: setup
 	$(BIN)/python demo_faces.py data/demo --n 2048
-	$(BIN)/python train-dcgan.py --dataset data/demo --epoch 15 --batch_size 32 --gf_dim 32 --df_dim 32 \
+	$(BIN)/python train-dcgan.py --dataset data/demo --epoch $(EPOCH) --batch_size 32 --gf_dim 32 --df_dim 32 \
 		--checkpoint_dir checkpoints/demo --sample_dir samples/demo --log_dir logs/demo $(ARGS)
 endif
 

@@ -22,7 +22,7 @@ import cli
 cli.check_python()
 
 from errors import UserError  # noqa: E402
-from openface import LANDMARKS, AlignDlib  # noqa: E402, F401  (AlignDlib: for those who import it from here)
+from openface import LANDMARKS, AlignDlib  # noqa: E402  (AlignDlib: for those who import it from here)
 
 
 def flags():
@@ -53,7 +53,7 @@ def flags():
     )
     add("--min_size", type=whole(0), default=0, metavar="N", help="leave out faces of fewer pixels a side (default: 0)")
     add("--predictor", metavar="PATH", help="a 68-landmark model of your own")
-    add("--workers", type=whole(1), default=os.cpu_count(), metavar="N", help="processes (default: one a core)")
+    add("--workers", type=whole(1), default=cores(), metavar="N", help="processes (default: one a core)")
     add(
         "--shard",
         type=shard,
@@ -61,10 +61,15 @@ def flags():
         metavar="K/N",
         help="only the K-th of N parts, for N machines on one output folder",
     )
-    add("--retry", action="store_true", help="look again at photos in which no face was found")
+    add("--retry", action="store_true", help="look again at photos without a face: none found, skipped or unreadable")
     add("--inspect", metavar="FILE", help="write a grid of 64 of the faces to look at, a PNG")
     add("--debug", action="store_true", help="show Python's traceback of an error")
     return parser
+
+
+def cores():
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def whole(least, most=None):
@@ -95,23 +100,28 @@ def check(options):
         raise UserError(f"{options.input}: neither a folder nor a .tsv file of MS-Celeb-1M")
     if os.path.realpath(options.input) == os.path.realpath(options.output):
         raise UserError(f"{options.output}: the output must be another folder than the input")
-    inspect = os.path.realpath(options.inspect or "/")
-    if os.path.dirname(inspect) == os.path.realpath(options.output):
-        raise UserError(f"--inspect {options.inspect}: must lie outside {options.output}, among no faces")
+    if options.inspect:
+        inspect, name = os.path.realpath(options.inspect), f"--inspect {options.inspect}"
+        if any(
+            os.path.commonpath([inspect, folder]) == folder
+            for folder in map(os.path.realpath, (options.input, options.output))
+        ):
+            raise UserError(f"{name}: must lie outside the input and the output, among no photos and no faces")
+        if not inspect.lower().endswith(".png"):
+            raise UserError(f"{name}: must end in .png")
+        if not os.path.isdir(os.path.dirname(inspect)):
+            raise UserError(f"{name}: no such folder")
     if options.predictor and not os.path.isfile(options.predictor):
         raise UserError(f"--predictor {options.predictor}: no such file")
-    if not options.predictor:
-        import openface
-
-        options.predictor = openface.find_predictor()
+    AlignDlib(options.predictor)  # so that what is wrong with the model is told first
 
 
 def count(options, progress):
-    """Count the photos to do, for the time left. Runs beside the aligning."""
+    """Count the photos of the input, for the time left. Runs beside the aligning."""
     import alignment
 
     if os.path.isdir(options.input):
-        progress.bar.total = sum(1 for _ in alignment.find(options.input, options))
+        progress.bar.total = sum(1 for _ in alignment.find(options))
 
 
 class Progress:
@@ -135,8 +145,10 @@ class Progress:
         self.bar.update(0)
         if not self.terminal and time.time() - self.told > 60:
             self.told = time.time()
-            total = f" of {self.bar.total:,}" if self.bar.total else ""
-            print(f"{self.counts.total():,}{total} photos: {self.text()}, {self.rate():.0f} photos/s")
+            total, left = f" of {self.bar.total:,}" if self.bar.total else "", ""
+            if self.bar.total:
+                left = f", {(self.bar.total - self.counts.total()) / self.rate() / 60:.0f} min to go"
+            print(f"{self.counts.total():,}{total} photos: {self.text()}, {self.rate():.0f} photos/s{left}")
 
     def text(self):
         """The counts in words."""
@@ -157,9 +169,15 @@ def align(options):
     report = alignment.Report(options)
     progress = Progress(report.counts)
     threading.Thread(target=count, args=(options, progress), daemon=True).start()
-    skipped = collections.Counter()
-    found = alignment.find(options.input, options, skipped)
-    missing = (photo for photo in found if photo[0] not in report.done)
+    passed_over = collections.Counter()
+
+    def skip(path, reason):
+        if reason == "hidden" or reason.startswith(".") or reason == "no ending":
+            passed_over[reason] += 1
+        elif alignment.in_shard(path, options.shard) and path not in report.done:
+            report.add([dict.fromkeys(alignment.COLUMNS, "") | dict(input=path, outcome="unreadable", reason=reason)])
+
+    missing = (photo for photo in alignment.find(options, skip) if photo[0] not in report.done)
     code = 0
     try:
         for rows in alignment.align_all(options, missing):
@@ -173,13 +191,13 @@ def align(options):
     print(f"{progress.text()} of {total:,} photos" + ("" if code else f" in {options.input}"))
     if total > progress.before:
         print(f"{total - progress.before:,} of them now, in {took:.0f} s: {progress.rate():.1f} photos/s")
-    if skipped:
-        print("not looked at: " + ", ".join(f"{n:,} {what}" for what, n in skipped.most_common()))
+    if passed_over:
+        print("not looked at: " + ", ".join(f"{n:,} {what}" for what, n in passed_over.most_common(8)))
     print(f"report: {report.path}")
     if code:
         print("interrupted; the same command goes on from here")
     elif options.inspect and report.counts["face"]:
-        alignment.inspection_sheet(options.output, options.inspect)
+        alignment.inspection_sheet(options)
         print(f"look at them: {options.inspect}")
     return code
 

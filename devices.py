@@ -49,8 +49,8 @@ def set_up(deterministic=False):
             tf.config.experimental.enable_op_determinism()
         tf.zeros([])  # starts the devices
     if gpus:
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-        return "GPU: " + ", ".join(names)
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
+        return f"GPU: {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
     return f"CPU with {os.cpu_count()} cores (TensorFlow sees no GPU)"
 
 

@@ -159,7 +159,7 @@ class DCGAN(tf.Module):
         self.discriminator = Discriminator(image_size, df_dim, c_dim, seed, precision)
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
-        with tf.device("CPU:0"):  # the host seeds the random z of each step, wherever it is drawn
+        with tf.device("CPU:0"):  # where the seed of each step's z is made, wherever z is drawn
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.update = tf.function(self.update, autograph=False, jit_compile=xla or None)  # one graph for every batch
         self.sample = tf.function(self.sample, autograph=False)
@@ -178,13 +178,18 @@ class DCGAN(tf.Module):
         computed: d_loss, d_loss_real, d_loss_fake, g_loss (the last G update's), and the means
         of D's probabilities d_real = D(x), d_fake = D(G(z)).
         """
-        return self.update(images, z)[0]
+        return self.train_step_and_outputs(images, z)[0]
 
-    def update(self, images, z=None):
-        """As train_step, and returns also what D saw: {z [B, z_dim], d [B, 1], d_ [B, 1]}."""
+    def train_step_and_outputs(self, images, z=None):
+        """As train_step, and also what D made of it: {z [B, z_dim], d = D(x) [B, 1], d_ = D(G(z)) [B, 1]}."""
+        images = tf.convert_to_tensor(images, tf.float32)
         if z is None:
-            z = self.draw_z(tf.shape(images)[0], self.step)
+            z = self.draw_z(images.shape[0], self.step)
+        self.step.assign_add(1)
+        return self.update(images, tf.convert_to_tensor(z, tf.float32))
 
+    def update(self, images, z):
+        """The article's batch, one compiled graph -> (losses, outputs) as train_step_and_outputs."""
         # One G(z) serves the D update and the first G update, since G does not change in between.
         # The original ran it twice, so the moving averages move twice.
         with tf.GradientTape() as g_tape:
@@ -197,7 +202,6 @@ class DCGAN(tf.Module):
                 fake_images = self.generator(z, training=True)
             losses |= self.update_generator(fake_images, g_tape)
 
-        self.step.assign_add(1)
         return losses, outputs | {"z": z}
 
     def update_discriminator(self, real_images, fake_images):

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import os
 
+import cli
 from errors import UserError
 
 # Mean positions of the 68 landmarks, from OpenFace (openface/align_dlib.py).
@@ -37,7 +38,6 @@ TEMPLATE = [
 LANDMARKS = {"innerEyesAndBottomLip": [39, 42, 57], "outerEyesAndNose": [36, 45, 33]}  # OpenFace's choices
 PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 PREDICTOR_MD5 = "73fde5e05226548677a050913eed4e04"  # of the file that OpenFace downloads
-PACKAGES = "pip install -r requirements-align.txt"
 
 
 class AlignDlib:
@@ -56,6 +56,7 @@ class AlignDlib:
         upsample: times the photo is doubled before detection; OpenFace's is 1.
         """
         import dlib
+        import numpy as np
 
         path = facePredictor or find_predictor()
         self.upsample = upsample
@@ -63,7 +64,12 @@ class AlignDlib:
         try:
             self.predictor = dlib.shape_predictor(str(path))
         except RuntimeError as error:
-            raise UserError(f"{path}: not a landmark model that dlib reads ({error}); {PACKAGES}") from error
+            raise UserError(
+                f"{path}: not a landmark model that dlib reads ({error}); {cli.how_to_install('dlib')}"
+            ) from error
+        landmarks = self.predictor(np.zeros([8, 8, 3], np.uint8), dlib.rectangle(0, 0, 7, 7)).num_parts
+        if landmarks != 68:
+            raise UserError(f"{path}: a model of {landmarks} landmarks; one of 68 is needed")
 
     def getAllFaceBoundingBoxes(self, rgbImg):
         """All faces in the image -> dlib.rectangles."""
@@ -117,13 +123,13 @@ def find_predictor():
     """
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None:
-        raise UserError(f"the landmark model is not installed: {PACKAGES}, or give --predictor PATH")
+        raise UserError(f"the landmark model is not installed: {cli.how_to_install('dlib')}, or give --predictor PATH")
     path = os.path.join(spec.submodule_search_locations[0], "models", PREDICTOR)
     try:
         with open(path, "rb") as file:
             digest = hashlib.md5(file.read()).hexdigest()
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; {PACKAGES} --force-reinstall") from error
+        raise UserError(f"{path}: {error.strerror}; reinstall the package face_recognition_models") from error
     if digest != PREDICTOR_MD5:
-        raise UserError(f"{path}: corrupt (md5 {digest}); {PACKAGES} --force-reinstall")
+        raise UserError(f"{path}: corrupt (md5 {digest}); reinstall the package face_recognition_models")
     return path

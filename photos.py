@@ -1,33 +1,45 @@
 """Photos on disk: finding them, and decoding any of them safely. Knows neither TensorFlow nor dlib."""
 
-import contextlib
 import os
+import stat
 import warnings
 
 from PIL import ExifTags, Image, ImageOps
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
-RAW_ENDINGS = (
-    ENDINGS
-    + tuple(".jpe .jfif .gif .tif .tiff .jp2 .avif .heic .heif .ppm .pgm .pbm .pnm .tga .psd .dng".split())
-    + ("",)
-)  # of photos as data sets ship them; some have none
+NOT_PHOTOS = set(
+    ".txt .csv .tsv .json .xml .html .md .yaml .mat .npy .npz .pkl .pts .lst .log .db .ini .pdf .doc "
+    ".zip .tar .gz .bz2 .xz .7z .rar .py .sh .exe .mp4 .avi .mov .mkv .mp3 .wav".split()
+)  # endings that lie beside photos in data sets
 # What is decoded, whatever the file's ending says. Not among them: formats that Pillow hands to other
 # programs (EPS to Ghostscript), for photos may come from anywhere.
-FORMATS = "PNG JPEG BMP WEBP GIF TIFF JPEG2000 AVIF PPM TGA PSD ICO".split()
+FORMATS = "PNG JPEG BMP WEBP GIF TIFF JPEG2000 AVIF PPM TGA PSD ICO DDS QOI SGI SUN PCX".split()
 MAX_PIXELS = 89_478_485  # Pillow's own bound on what may be a decompression bomb
+
+# Not of interest to a user: odd metadata, and sizes, which are tested here
+warnings.filterwarnings("ignore", module="PIL")
 
 
 class PhotoError(Exception):
     """A file that does not decode to an image. The message is the reason, without the path."""
 
 
-def walk_photos(folder, skipped, endings=ENDINGS, leave_out=None):
+def is_image(name):
+    """Whether a file's ending is one of ENDINGS."""
+    return os.path.splitext(name)[1].lower() in ENDINGS
+
+
+def may_be_photo(name):
+    """Whether a file may be a photo, by its ending: downloaders leave odd ones, or none."""
+    return os.path.splitext(name)[1].lower() not in NOT_PHOTOS
+
+
+def walk_photos(folder, skip, wanted=is_image, leave_out=None):
     """Yield the paths of photos below folder, relative to it, as they are found.
 
     A folder's own files come first, sorted, then its subfolders. Links are followed, each real
-    folder once, so loops end. `skipped` (a Counter) counts by reason what is not yielded. A folder
-    that can't be read is skipped, the folder `leave_out` in silence.
+    folder once, so loops end. `wanted` tells photos by their names. skip(path, reason) is called
+    for what is not yielded; the folder `leave_out` is passed over in silence.
     """
     seen = {identity(os.stat(path)) for path in (folder, leave_out) if path}
     pending = [""]
@@ -36,23 +48,27 @@ def walk_photos(folder, skipped, endings=ENDINGS, leave_out=None):
         try:
             with os.scandir(os.path.join(folder, inner)) as entries:
                 entries = sorted(entries, key=lambda entry: entry.name)
-        except PermissionError:
-            skipped["folders that may not be read"] += 1
+        except OSError as error:
+            skip(inner, f"folder: {error.strerror.lower()}")
             continue
         subfolders = []
         for entry in entries:
-            ending = os.path.splitext(entry.name)[1].lower()
             relative = os.path.join(inner, entry.name)
+            try:
+                info = entry.stat()
+            except OSError as error:  # a broken link, a link to itself, a folder that may not be entered
+                skip(relative, "broken link" if entry.is_symlink() else error.strerror.lower())
+                continue
             if entry.name.startswith("."):
-                skipped["hidden"] += 1
-            elif entry.is_dir():
-                if identity(entry.stat()) not in seen:
-                    seen.add(identity(entry.stat()))
+                skip(relative, "hidden")
+            elif stat.S_ISDIR(info.st_mode):
+                if identity(info) not in seen:
+                    seen.add(identity(info))
                     subfolders.append(relative)
-            elif ending not in endings:
-                skipped[f"{ending} files" if ending else "files without an ending"] += 1
-            elif not entry.is_file():
-                skipped["broken links and special files"] += 1
+            elif not wanted(entry.name):
+                skip(relative, os.path.splitext(entry.name)[1].lower() or "no ending")
+            elif not stat.S_ISREG(info.st_mode):
+                skip(relative, "no regular file")
             else:
                 yield relative
         pending += reversed(subfolders)
@@ -70,7 +86,7 @@ def header(file):
     is not looked up. Raises PhotoError for more than MAX_PIXELS.
     """
     try:
-        with quietly(), Image.open(file, formats=FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
             if image.format in ("JPEG", "MPO", "PNG"):
@@ -84,14 +100,6 @@ def header(file):
         return None, 1
 
 
-@contextlib.contextmanager
-def quietly():
-    """Without Pillow's warnings of odd metadata; sizes are tested apart."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def open_rgb(path):
     """Decode an image file (path or binary file) as a viewer would show it -> PIL image in mode RGB.
 
@@ -102,7 +110,7 @@ def open_rgb(path):
     MAX_PIXELS.
     """
     try:
-        with quietly(), Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
             image = ImageOps.exif_transpose(image)
@@ -120,16 +128,18 @@ def open_rgb(path):
 def _reason(error):
     """One line that says why a file does not decode."""
     if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image in a format that Pillow reads"
+        return "not an image, or in a format that is not read here"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, MemoryError):
+        return "out of memory"
     return str(error).split("\n")[0] or type(error).__name__
 
 
 def size_of(path):
     """(width, height) as stored, from the file's header alone. Raises PhotoError."""
     try:
-        with quietly(), Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             return image.size
     except Exception as error:  # on a broken file a decoder may raise anything
         raise PhotoError(_reason(error)) from error

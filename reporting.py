@@ -22,7 +22,7 @@ class Progress:
         self.batches_per_epoch, self.batch_size = batches_per_epoch, batch_size
         self.start_time = self.log_time = time.time()
         self.start = self.log_position = self.position = start
-        self.stop = stop
+        self.stop, self.estimated = stop, False
         terminal = sys.stdout.isatty()
         self.bar = tqdm(
             total=stop,
@@ -41,16 +41,15 @@ class Progress:
             self.bar.set_description_str(f"Epoch {self.position // self.batches_per_epoch + 1}/{epochs}", False)
         self.position += 1
         self.bar.update()
-        if self.position == self.start + 5 < self.stop:  # the first batch compiles, so it is left out
-            each = (time.time() - self.first_done) / 4
-            self.say(f"about {duration(each * (self.stop - self.position))} to go at {each:.2f} s a batch")
-        elif self.position == self.start + 1:
-            self.first_done = time.time()
 
     def log(self, losses):
         """Show the losses of the batch just done. Returns images/s since the last call."""
         now = time.time()
         rate = (self.position - self.log_position) * self.batch_size / (now - self.log_time)
+        if self.position > self.start + 4 and not self.estimated:  # the first batch compiles
+            self.estimated = True
+            each = (now - self.log_time) / (self.position - self.log_position)
+            self.say(f"about {duration(each * (self.stop - self.position))} to go at {each:.2f} s a batch")
         self.log_time, self.log_position = now, self.position
         d_loss, g_loss = losses["d_loss"], losses["g_loss"]
         if self.bar.disable:

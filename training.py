@@ -1,8 +1,13 @@
 """The life of a training run: resume, the loop, samples, logs, checkpoints, interruption."""
 
+import dataclasses
 import glob
 import os
+import shlex
+import shutil
 import signal
+import sys
+import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -42,38 +47,43 @@ def train(config, device=""):
     if config.precision == "bfloat16" and not devices.fast_bfloat16():
         print("this processor has no bfloat16 instructions: expect it to be slower than float32")
 
-    run = Run(config, data.batches_per_epoch)
+    run = Run(config, data)
     stop = config.epoch * data.batches_per_epoch
     if run.position >= stop:
-        print(f"nothing to do: {config.epoch} epochs are done; --epoch {config.epoch + 5} would go on")
+        done = run.position // data.batches_per_epoch
+        print(f"nothing to do: {done} epochs are done; a larger --epoch, such as {done + 5}, goes on")
         return 0
-    if not run.position:
-        reals = np.stack([data.image(index) for index in data.order(0).flat[:SAMPLES]])
-        utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))
+    run.begin()
 
     progress = Progress(run.position, stop, data.batches_per_epoch, config.batch_size)
     summaries = Summaries(config.log_dir, run.step)
+    interrupted = 0
     with Interruption() as interruption:
-        for images in data.batches(run.position, stop):
-            losses, outputs = run.dcgan.update(images)
-            run.advance()
-            progress.advance()
-            interrupted = interruption.signal  # read once: what comes later is for the next batch
-            last = run.position == stop or interrupted
-            if run.step % config.log_every == 1 % config.log_every or last:
-                losses = {name: float(value) for name, value in losses.items()}
-                summaries.scalars(run.step, losses, outputs, progress.log(losses))
-            if run.step % config.sample_every == 0 or run.position == stop:
-                summaries.images(run.step, run.save_samples())
-            if run.step % config.checkpoint_every == 0 or last:
-                run.checkpoints.save(run.step)
-            if last:
-                break
-    progress.close()
-    summaries.close()
+        try:
+            for images in data.batches(run.position, stop):
+                losses, outputs = run.dcgan.train_step_and_outputs(images)
+                run.advance()
+                progress.advance()
+                interrupted = interruption.signal  # read once: what comes later is for the next batch
+                last = run.position == stop or interrupted
+                if run.step % config.log_every == 1 % config.log_every or last:
+                    losses = {name: float(value) for name, value in losses.items()}
+                    summaries.scalars(run.step, losses, outputs, progress.log(losses))
+                if run.step % config.sample_every == 0 or run.position == stop:
+                    summaries.images(run.step, run.save_samples())
+                if run.step % config.checkpoint_every == 0 or last:
+                    run.checkpoints.save(run.step)
+                if last:
+                    break
+        except UserError:  # of the data: what was trained is not lost
+            run.checkpoints.save(run.step)
+            raise
+        finally:
+            progress.close()
+            summaries.close()
     if data.bad:
         print(data.bad_report())
-    return run.report_end(interrupted)
+    return run.report_end(interrupted if run.position < stop else 0)
 
 
 class Run:
@@ -83,10 +93,10 @@ class Run:
     `position` those of the data: equal, unless the data's size changed between two runs.
     """
 
-    def __init__(self, config, batches_per_epoch):
-        self.config, self.batches_per_epoch = config, batches_per_epoch
-        self.saved = saved = checkpointing.read_settings(config.checkpoint_dir)
-        self.check_folders()
+    def __init__(self, config, data):
+        self.config, self.data, self.batches_per_epoch = config, data, data.batches_per_epoch
+        self.saved = checkpointing.read_settings(config.checkpoint_dir)
+        self.check()
         self.dcgan = DCGAN(**config.model_keywords())
         rng = np.random.default_rng([config.seed, 2])
         sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
@@ -102,18 +112,19 @@ class Run:
             idx=self.idx,
         )
         self.step = self.checkpoints.restore(config.step)
-        self.position = int(self.epoch) * batches_per_epoch + int(self.idx)
-        checkpointing.write_settings(config.checkpoint_dir, checkpointing.settings_of(config))
+        # Where the folder holds fewer images than it did, an epoch may end before the batch that was next
+        idx = min(int(self.idx), self.batches_per_epoch)
+        self.position = int(self.epoch) * self.batches_per_epoch + idx
         if self.step:
-            print(
-                f"resuming from {self.checkpoints.path(self.step)}: "
-                f"epoch {int(self.epoch)}, batch {int(self.idx)} of {batches_per_epoch}"
-            )
+            epoch, idx = divmod(self.position, self.batches_per_epoch)
+            path = self.checkpoints.path(self.step)
+            print(f"resuming from {path}: epoch {epoch}, batch {idx} of {self.batches_per_epoch}")
         else:
-            print(f"a new run, seed {config.seed}" + (", the last one ended before its first checkpoint" * bool(saved)))
+            again = ", for the last one ended before its first checkpoint" if self.saved else ""
+            print(f"a new run, seed {config.seed}{again}")
 
-    def check_folders(self):
-        """Refuse to mix this run with another one, and print settings that changed."""
+    def check(self):
+        """Refuse to mix this run with another one; print what changed since its last part."""
         config, saved = self.config, self.saved
         if saved:
             defining, allowed = config.compare(saved)
@@ -124,20 +135,38 @@ class Run:
                     + "\ngive the same to go on with it, or start afresh with other folders:"
                     + " --checkpoint_dir, --sample_dir and --log_dir"
                 )
+            if saved["images"] != len(self.data.paths):
+                allowed.append(f"--dataset: {saved['images']:,} images before, {len(self.data.paths):,} now")
             for line in allowed:
                 print(f"changed since the last run: {line}")
         elif checkpointing.latest_steps(config.checkpoint_dir):
             raise UserError(
-                f"{config.checkpoint_dir} holds checkpoints but no {checkpointing.SETTINGS}; "
-                "use another --checkpoint_dir"
+                f"--checkpoint_dir {config.checkpoint_dir}: holds checkpoints but no {checkpointing.SETTINGS}; "
+                "use another folder"
             )
-        here = checkpointing.settings_of(config)
-        for name, pattern in (("sample_dir", "train_*.png"), ("log_dir", "events.out.tfevents.*")):
+        for name, patterns in (("sample_dir", ["train_*.png", "real.png"]), ("log_dir", ["events.out.tfevents.*"])):
             folder = getattr(config, name)
-            own = saved and saved.get(name) == here[name]
-            if not own and glob.glob(os.path.join(glob.escape(folder), pattern)):
+            own = saved and self.relative(folder) in saved["folders"]
+            found = [path for pattern in patterns for path in glob.glob(os.path.join(glob.escape(folder), pattern))]
+            if found and not own:
                 raise UserError(f"--{name} {folder}: holds another run's files; name another folder or move them")
-            os.makedirs(folder, exist_ok=True)
+        for name in ("checkpoint_dir", "sample_dir", "log_dir"):
+            make_folder(f"--{name}", getattr(config, name))
+
+    def relative(self, folder):
+        """A folder's path from the checkpoints, which stays true when both are moved."""
+        return os.path.relpath(folder, self.config.checkpoint_dir)
+
+    def begin(self):
+        """Keep the settings, and of a new run a grid of real images to compare the samples with."""
+        config, saved = self.config, self.saved or {}
+        folders = {self.relative(config.sample_dir), self.relative(config.log_dir), *saved.get("folders", [])}
+        settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "step"}
+        settings |= dict(dataset=os.path.abspath(config.dataset), images=len(self.data.paths), folders=sorted(folders))
+        checkpointing.write_settings(config.checkpoint_dir, settings)
+        if not self.step:
+            reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])
+            utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))
 
     def advance(self):
         """One batch more."""
@@ -159,12 +188,30 @@ class Run:
         """Say how it ended and what to type next. Returns the exit code."""
         if stopped_by:
             print(f"stopped by {signal.Signals(stopped_by).name} after step {self.step}, and saved.")
-            print("The same command goes on from here.")
+            command = "The same command without --step" if self.config.step else "The same command"
+            print(f"{command} goes on from here.")
             return 128 + stopped_by
         print(f"done: {self.config.epoch} epochs, {self.step:,} batches")
         print(f"the last samples: {self.last_samples}")
-        print(f"tensorboard --logdir {self.config.log_dir} --samples_per_plugin images=200")
+        print(f"{tensorboard()} --logdir {shlex.quote(self.config.log_dir)} --samples_per_plugin images=200")
         return 0
+
+
+def make_folder(flag, folder):
+    """Make a folder that can be written to. Raises UserError, naming the flag."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{flag} {folder}: can't be written to ({error.strerror.lower()})") from error
+
+
+def tensorboard():
+    """The command as it can be typed here: inside an environment by its name, else by its path."""
+    if shutil.which("tensorboard"):
+        return "tensorboard"
+    return shlex.quote(os.path.relpath(os.path.join(os.path.dirname(sys.executable), "tensorboard")))
 
 
 class Interruption:

@@ -3,6 +3,7 @@
 import base64
 import csv
 import ctypes
+import fcntl
 import os
 import random
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from conftest import ROOT, face_photo, run_script
 from PIL import Image
 
+import openface
 import photos
 
 pytest.importorskip("cv2")
@@ -95,10 +97,9 @@ def test_training_takes_the_folder_as_it_is(aligned, tmp_path):
 
 
 def test_second_run_does_only_what_is_missing(raw, aligned, tmp_path):
-    folder = shutil.copytree(aligned[0], tmp_path / "raw" / "out")
-    shutil.copytree(raw, tmp_path / "raw", dirs_exist_ok=True)
+    folder = tmp_path / "raw" / "out"
+    shutil.copytree(raw, tmp_path / "raw")
     before = faces_in(aligned[0])
-    shutil.rmtree(folder)
     align(tmp_path / "raw", folder)  # the output inside the input: not taken for photos
     os.remove(folder / "ada__001.jpg.png")
     stamps = {name: os.stat(folder / name).st_mtime_ns for name in faces_in(folder)}
@@ -180,7 +181,8 @@ def any_photo(tmp_path_factory):
     (raw / "truncated.png").write_bytes(data[: len(data) // 2])
     face.save(raw / "whole.jpg", quality=95)
     data = (raw / "whole.jpg").read_bytes()
-    (raw / "truncated.jpg").write_bytes(data[: len(data) // 2])
+    (raw / "end missing.jpg").write_bytes(data[:-50])
+    (raw / "photo.jpg?w=600").write_bytes(data)
     (raw / "empty.jpg").touch()
     (raw / "text.jpg").write_text("not a photo")
     (raw / "notes.txt").touch()
@@ -188,6 +190,7 @@ def any_photo(tmp_path_factory):
     face.save(raw / "folder.jpg" / "inner.png")
     os.symlink(raw, raw / "folder.jpg" / "loop")
     os.symlink(raw / "nowhere.png", raw / "broken.png")
+    os.symlink(raw / "itself.png", raw / "itself.png")
     Image.new("1", (10_000, 10_000)).save(raw / "bomb.png")
     face.save(raw / "secret.png")
     os.chmod(raw / "secret.png", 0)
@@ -201,7 +204,7 @@ def any_photo(tmp_path_factory):
 FACES = (
     "gray.png rgba.png cmyk.jpg palette.png plain.PNG sixteen.png animated.gif animated.webp animated.png "
     "wrong.jpg ünïcödé*字*name.png no*ending tiff.tif jpeg2000.jp2 turned.jpg turned.png turned.webp turned.tif "
-    "folder.jpg/inner.png"
+    "folder.jpg/inner.png end*missing.jpg photo.jpg?w=600"
 )
 
 
@@ -221,11 +224,13 @@ def test_any_photo_is_aligned_as_a_viewer_shows_it(any_photo, name):
     "name, reason",
     [
         ("truncated.png", "truncated"),
-        ("truncated.jpg", "truncated"),
         ("empty.jpg", "not an image"),
         ("text.jpg", "not an image"),
         ("bomb.png", "10000x10000 pixels, more than 89,478,485"),
         ("secret.png", "permission denied"),
+        ("locked", "folder: permission denied"),
+        ("broken.png", "broken link"),
+        ("itself.png", "broken link"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_the_reason(any_photo, name, reason):
@@ -235,10 +240,9 @@ def test_what_cannot_be_read_is_named_with_the_reason(any_photo, name, reason):
 
 def test_what_is_no_photo_is_counted(any_photo):
     rows, _, done = any_photo
-    assert {"notes.txt", "broken.png", "folder.jpg"}.isdisjoint(rows)
-    assert not any("loop" in name for name in rows)
-    for what in ("1 .txt files", "1 broken links and special files", "1 folders that may not be read"):
-        assert what in done.stdout
+    assert {"notes.txt", "folder.jpg"}.isdisjoint(rows)
+    assert not any("folder.jpg/loop" in name for name in rows)
+    assert "not looked at: 1 .txt" in done.stdout
 
 
 def test_shards_fill_one_folder_with_what_one_run_gives(raw, aligned, tmp_path):
@@ -247,7 +251,8 @@ def test_shards_fill_one_folder_with_what_one_run_gives(raw, aligned, tmp_path):
     assert faces_in(tmp_path / "out") == faces_in(aligned[0])
     rows = [report(tmp_path / "out", f"report-{k}-of-3.csv") for k in (1, 2, 3)]
     assert sum(map(len, rows)) == 7 and all(rows)
-    assert "now" not in align(raw, tmp_path / "out").stdout  # nothing is left for a run without shards
+    done = align(raw, tmp_path / "out")  # nothing is left for a run without shards
+    assert "now" not in done.stdout and "6 faces, 1 without a face of 7 photos" in done.stdout
 
 
 def test_originals_are_not_touched(raw, aligned):
@@ -343,15 +348,11 @@ def test_interrupted_it_says_how_to_go_on(many, tmp_path, number, code):
     assert "interrupted; the same command goes on from here" in printed
 
 
-def test_a_second_run_on_the_same_output_is_refused(many, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    process = start(many[0], out)
-    wait_for_faces(out, 1)
-    refused = align(many[0], out, code=2)
-    process.kill()
-    process.wait()
-    assert "another run is filling it" in refused.stderr
+def test_a_second_run_on_the_same_output_is_refused(raw, tmp_path):
+    with open(tmp_path / ".report.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another run is filling it" in align(raw, tmp_path, code=2).stderr
+    align(raw, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -363,17 +364,44 @@ def test_a_second_run_on_the_same_output_is_refused(many, tmp_path):
         ([".", "o", "--size", "0"], "argument --size: 0: must be a whole number from 8 to 1024"),
         ([".", "o", "--shard", "5/4"], "argument --shard: 5/4: must be K/N with K from 1 to N, such as 3/16"),
         ([".", "o", "--predictor", "p"], "--predictor p: no such file"),
-        ([".", "o", "--inspect", "o/i.png"], "--inspect o/i.png: must lie outside o, among no faces"),
+        (
+            [".", "o", "--inspect", "o/i.png"],
+            "--inspect o/i.png: must lie outside the input and the output, among no photos and no faces",
+        ),
+        (["d", "o", "--inspect", "i.jpg"], "--inspect i.jpg: must end in .png"),
+        (["d", "o", "--inspect", "n/i.png"], "--inspect n/i.png: no such folder"),
     ],
 )
 def test_bad_usage_is_refused_before_work(tmp_path, arguments, message):
     (tmp_path / "file.txt").touch()
+    (tmp_path / "d").mkdir()
     done = align(*arguments, cwd=tmp_path, code=2)
     assert done.stderr.splitlines()[-1] == f"align_faces.py: error: {message}"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert sorted(os.listdir(tmp_path)) == ["d", "file.txt"]
 
 
 def test_corrupt_predictor_is_refused(raw, tmp_path):
     (tmp_path / "p.dat").write_bytes(b"half a model")
     done = align(raw, tmp_path / "o", "--predictor", tmp_path / "p.dat", code=2)
-    assert "not a landmark model that dlib reads" in done.stderr and "pip install" in done.stderr
+    assert "not a landmark model that dlib reads" in done.stderr and "make" in done.stderr
+    assert not (tmp_path / "o").exists()
+    five = openface.find_predictor().replace("68", "5")
+    done = align(raw, tmp_path / "o", "--predictor", five, code=2)
+    assert "a model of 5 landmarks; one of 68 is needed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "spoil, message", [("report.csv", "not a report of this program"), (".settings.json", "not readable")]
+)
+def test_foreign_files_in_the_output_are_not_overwritten(raw, tmp_path, spoil, message):
+    (tmp_path / spoil).write_text("hello\n")
+    done = align(raw, tmp_path, code=2)
+    assert message in done.stderr
+    assert (tmp_path / spoil).read_text() == "hello\n"
+
+
+def test_another_division_into_shards_waits_its_turn(raw, tmp_path):
+    with open(tmp_path / ".report-1-of-2.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another --shard is filling it" in align(raw, tmp_path, code=2).stderr
+    align(raw, tmp_path)

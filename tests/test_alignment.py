@@ -1,5 +1,7 @@
 import argparse
+import multiprocessing
 import os
+import time
 
 import pytest
 from conftest import face_photo
@@ -49,6 +51,15 @@ def test_shards_divide_the_photos_evenly_and_always_alike():
     assert alignment.in_shard("person0/0.jpg", (3, 4)), "the hash of a path never changes"
 
 
+def some_options(tmp_path):
+    """Options of a run on two workers, as align_faces.py makes them."""
+    (tmp_path / "out").mkdir()
+    return argparse.Namespace(
+        workers=2, predictor=None, upsample=1, min_size=0, skipMulti=False, size=64,
+        landmarks="innerEyesAndBottomLip", output=str(tmp_path / "out"),
+    )  # fmt: skip
+
+
 class Killer:
     """A photo whose reading ends the process that reads it."""
 
@@ -58,11 +69,7 @@ class Killer:
 
 def test_a_photo_that_kills_its_worker_costs_that_photo_alone(tmp_path):
     pytest.importorskip("dlib")
-    options = argparse.Namespace(
-        workers=2, predictor=None, upsample=1, min_size=0, skipMulti=False, size=64,
-        landmarks="innerEyesAndBottomLip", output=str(tmp_path / "out"),
-    )  # fmt: skip
-    os.mkdir(options.output)
+    options = some_options(tmp_path)
     face_photo().save(tmp_path / "face.png")
     photos = [(f"{i}.png", str(tmp_path / "face.png")) for i in range(20)]
     photos.insert(10, ("killer.png", Killer()))
@@ -74,10 +81,29 @@ def test_a_photo_that_kills_its_worker_costs_that_photo_alone(tmp_path):
 
 
 def test_tsv_rows_are_read_one_by_one(tmp_path):
-    (tmp_path / "a.tsv").write_bytes(b"m.01\t0\turl\taGVsbG8=\r\nm.02/x\t1\turl\tYg==\n")
+    (tmp_path / "a.tsv").write_bytes(b"m.01\t0\turl\taGVsbG8=\r\nm.02/x\t1\turl\tYg==\n" + b"aGVsbG8=" * 50)
     rows = alignment.read_tsv(str(tmp_path / "a.tsv"))
     assert next(rows) == ("a.tsv/m.01/00000001.jpg", b"aGVsbG8=")
     assert next(rows) == ("a.tsv/m.02_x/00000002.jpg", b"Yg==")
-    assert alignment.read(b"aGVsbG8=") == b"hello"
+    assert next(rows) == ("a.tsv/_/00000003.jpg", b"aGVsbG8=" * 50)
+    with pytest.raises(alignment.photos.PhotoError, match="not an image"):
+        alignment.decode(b"aGVsbG8=")
     with pytest.raises(alignment.photos.PhotoError, match="not base64"):
-        alignment.read(b"!!!")
+        alignment.decode(b"!!!")
+
+
+def test_a_worker_that_dies_between_batches_is_replaced(tmp_path):
+    pytest.importorskip("dlib")
+    options = some_options(tmp_path)
+    face_photo().save(tmp_path / "face.png")
+    photos = iter([(f"{i}.png", str(tmp_path / "face.png")) for i in range(100)])
+    rows, killed = [], False
+    for some in alignment.align_all(options, photos):
+        rows += some
+        if not killed:
+            killed = True
+            for child in multiprocessing.active_children():
+                child.kill()
+            time.sleep(0.3)
+    assert sorted(row["input"] for row in rows) == sorted(f"{i}.png" for i in range(100))
+    assert {row["outcome"] for row in rows} == {"face"}

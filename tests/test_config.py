@@ -42,7 +42,9 @@ def test_every_flag_sets_its_setting():
     [
         ("epoch", "0", "a whole number of at least 1"),
         ("epoch", "1.5", "a whole number of at least 1"),
-        ("batch_size", "-3", "a whole number of at least 1"),
+        ("batch_size", "-3", "a whole number from 1 to 65536"),
+        ("z_dim", "99999999999999999999", "a whole number from 1 to 65536"),
+        ("sample_dir", "", "the name of a folder"),
         ("image_size", "65", "one of 16, 32, 64, 128, 256"),
         ("c_dim", "4", "one of 1, 3"),
         ("learning_rate", "0", "a number above 0"),
@@ -75,6 +77,11 @@ def test_settings_that_define_a_run_may_not_change(name):
     defining, allowed = config.compare(saved)
     assert (len(defining), len(allowed)) == (1, 0)
     assert f"--{name}" in defining[0] and "123456" in defining[0]
+
+
+def test_another_dataset_is_told(tmp_path):
+    _, allowed = TrainConfig(dataset="b").compare(dataclasses.asdict(TrainConfig(dataset="a")))
+    assert len(allowed) == 1 and allowed[0].startswith("--dataset: /")
 
 
 @pytest.mark.parametrize("name", "epoch learning_rate d_learning_rate beta1 sample_every checkpoint_every".split())

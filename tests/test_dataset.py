@@ -87,7 +87,7 @@ def test_describes_what_it_found(copy):
     assert lines[0] == f"27 images in {copy}, 6 batches of 4 an epoch"
     assert lines[1] == "sizes: 64x64 (96%), 30x20 (4%)"
     assert lines[2] == "cache: all images stay in memory once read, 0 MB"
-    assert lines[3] == "skipped: 1 .txt files"
+    assert lines[3] == "skipped: 1 (.txt)"
 
 
 @pytest.mark.parametrize("make", [False, True])
@@ -115,6 +115,12 @@ def test_a_broken_file_gives_its_place_to_the_next_image(copy):
     np.testing.assert_array_equal(folder.image(5), folder.decode(6))
     assert list(folder.bad) == [5]
     assert "00005.png" in folder.bad_report()
+
+
+def test_nothing_but_broken_files_stops_the_reading(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"broken")
+    with pytest.raises(UserError, match="1 files do not decode"):
+        list(folder_of(str(tmp_path), batch_size=1).batches(0, 1))
 
 
 def test_too_many_broken_files_stop_the_reading_by_name(copy):

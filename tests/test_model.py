@@ -187,7 +187,7 @@ def test_z_is_uniform_and_a_function_of_seed_and_step():
 def test_train_step_draws_the_z_of_its_step():
     dcgan = DCGAN(**TINY)
     for step in range(2):
-        _, outputs = dcgan.update(images())
+        _, outputs = dcgan.train_step_and_outputs(images())
         np.testing.assert_array_equal(outputs["z"], dcgan.draw_z(4, step))
 
 
@@ -243,12 +243,10 @@ def test_update_would_run_on_a_gpu_without_waiting_for_the_host(monkeypatch):
     """Every op has a kernel there, and none takes from the host what a kernel computed."""
     monkeypatch.setattr("ops._on_cpu", lambda: False)
     update = DCGAN(z_dim=8, gf_dim=4, df_dim=4).update
-    graph = update.get_concrete_function(tf.TensorSpec([4, 64, 64, 3])).graph
+    graph = update.get_concrete_function(tf.TensorSpec([4, 64, 64, 3]), tf.TensorSpec([4, 8])).graph
     names = {op.type for op in graph.get_operations()}
     assert {"Conv2D", "Conv2DBackpropFilter", "FusedBatchNormV3", "ResourceApplyAdam"} <= names
     for name in names:
         registered = get_registered_kernels_for_op(name).kernel
         assert any(kernel.device_type in ("GPU", "DEFAULT") for kernel in registered), name
-    # Of the inputs that GPU kernels want on the host, one holds no shape: the seed of z
-    (seeded,) = [op for op in graph.get_operations() if op.type == "StatelessRandomGetKeyCounter"]
-    assert "CPU" in seeded.inputs[0].op.device
+    assert not names & {"PyFunc", "EagerPyFunc", "Print", "PrintV2", "Assert", "Where"}  # which wait for the host

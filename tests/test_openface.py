@@ -81,7 +81,7 @@ def test_the_model_is_found_without_importing_its_package():
 
 def test_missing_model_says_what_to_install(monkeypatch):
     monkeypatch.setattr(openface.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install -r requirements-align.txt, or give --predictor"):
+    with pytest.raises(UserError, match=r"make .*setup-align.*, or give --predictor"):
         openface.find_predictor()
 
 
@@ -90,7 +90,7 @@ def test_corrupt_model_is_named(monkeypatch, tmp_path):
     (tmp_path / "models" / openface.PREDICTOR).write_bytes(b"half")
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
     monkeypatch.setattr(openface.importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(UserError, match=r"corrupt \(md5 .*--force-reinstall"):
+    with pytest.raises(UserError, match=r"corrupt \(md5 .*reinstall the package"):
         openface.find_predictor()
     with pytest.raises(UserError, match="not a landmark model"):
         AlignDlib(tmp_path / "models" / openface.PREDICTOR)

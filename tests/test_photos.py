@@ -16,7 +16,8 @@ def gradient(width=12, height=8):
 
 def found(folder):
     skipped = collections.Counter()
-    return list(photos.walk_photos(str(folder), skipped)), dict(skipped)
+    paths = list(photos.walk_photos(str(folder), lambda path, reason: skipped.update([reason])))
+    return paths, dict(skipped)
 
 
 def test_finds_every_accepted_ending_in_any_case_at_any_depth(tmp_path):
@@ -32,14 +33,17 @@ def test_says_what_it_skips_and_why(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "folder.jpg").mkdir()
     os.symlink(tmp_path / "gone.png", tmp_path / "broken.png")
+    os.symlink(tmp_path / "loop.png", tmp_path / "loop.png")
+    os.mkfifo(tmp_path / "pipe.png")
     paths, skipped = found(tmp_path)
     assert paths == []
     assert skipped == {
-        ".txt files": 1,
-        ".db files": 1,
-        "files without an ending": 1,
+        ".txt": 1,
+        ".db": 1,
+        "no ending": 1,
         "hidden": 1,
-        "broken links and special files": 1,
+        "broken link": 2,
+        "no regular file": 1,
     }
 
 

@@ -13,6 +13,8 @@ import time
 import pytest
 from conftest import ROOT, as_flags, run_script
 
+from checkpointing import latest_steps
+
 SCRIPT = os.path.join(ROOT, "train-dcgan.py")
 
 
@@ -70,10 +72,11 @@ def test_killed_run_resumes_from_its_last_checkpoint(tiny):
             process.kill()
             break
     process.wait()
+    last = latest_steps(config.checkpoint_dir)[-1]
     again = start(config)
     for line in again.stdout:
         if line.startswith("resuming from"):
-            assert "DCGAN.model-" in line
+            assert f"DCGAN.model-{last}: epoch {last // 6}, batch {last % 6} of 6" in line
             break
     else:
         pytest.fail("did not resume")

@@ -42,7 +42,7 @@ def test_run_leaves_samples_logs_and_checkpoints(tiny, capsys):
     assert "training in float32 on a test" in printed
     assert "Epoch: [ 0] [   0/   6] time: " in printed and "Epoch: [ 1] [   5/   6] time: " in printed
     assert printed.splitlines()[-2].endswith("samples/train_01_0005.png")
-    assert printed.splitlines()[-1] == f"tensorboard --logdir {config.log_dir} --samples_per_plugin images=200"
+    assert printed.splitlines()[-1].endswith(f"tensorboard --logdir {config.log_dir} --samples_per_plugin images=200")
 
 
 def test_tensorboard_gets_every_tag_from_the_first_batch_on(tiny):
@@ -114,7 +114,7 @@ def test_finished_run_says_so_and_changes_nothing(tiny, capsys):
     before = names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir)
     capsys.readouterr()
     assert training.train(config) == 0
-    assert "1 epochs are done" in capsys.readouterr().out
+    assert "1 epochs are done; a larger --epoch, such as 6, goes on" in capsys.readouterr().out
     assert before == (names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir))
 
 
@@ -184,16 +184,63 @@ def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
     training.train(
         tiny(
             image_size=32, c_dim=1, z_dim=5, gf_dim=3, df_dim=6, batch_size=2, learning_rate=0.1, g_learning_rate=0.2,
+            d_learning_rate=0.3, precision="bfloat16", cache="off", max_to_keep=2,
             beta1=0.25, g_steps=1, seed=7, train_size=4, crop=40, flip=True,
         )
     )  # fmt: skip
     model, data = made["DCGAN"], made["ImageFolder"]
     assert model.generator.h0.matrix.shape == (5, 16 * 12)
     assert model.discriminator.convs[0].w.shape == (5, 5, 1, 6)
-    assert (model.d_optim.learning_rate, model.g_optim.learning_rate) == (0.1, 0.2)
+    assert (model.d_optim.learning_rate, model.g_optim.learning_rate) == (0.3, 0.2)
+    assert (model.generator.precision, model.discriminator.precision, data.cache.size) == ("bfloat16", "bfloat16", 0)
     assert (model.d_optim.beta1, model.g_optim.beta1, model.seed) == (0.25, 0.25, 7)
     assert (int(model.step), int(model.g_optim.iterations)) == (2, 2)
     assert (data.seed, data.crop, data.flip, len(data.paths), data.image_size) == (7, 40, True, 4, 32)
+
+
+def test_changed_number_of_images_is_told_and_the_run_goes_on(tiny, faces, tmp_path, capsys):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name in sorted(os.listdir(faces)):
+        os.link(os.path.join(faces, name), folder / name)
+    config = tiny(dataset=str(folder))
+    training.train(dataclasses.replace(config, checkpoint_every=5, epoch=1))
+    for path in glob.glob(os.path.join(config.checkpoint_dir, "DCGAN.model-6.*")):
+        os.remove(path)  # so that batch 5 of 6 is next
+    for name in sorted(os.listdir(folder))[9:]:
+        os.remove(folder / name)  # an epoch has 2 batches now
+    capsys.readouterr()
+    assert training.train(dataclasses.replace(config, epoch=2)) == 0
+    printed = capsys.readouterr().out
+    assert "--dataset: 26 images before, 9 now" in printed
+    assert "epoch 1, batch 0 of 2" in printed
+
+
+def test_a_run_may_change_its_log_folder_and_come_back(tiny, tmp_path):
+    config = tiny()
+    training.train(config)
+    training.train(dataclasses.replace(config, epoch=2, log_dir=str(tmp_path / "other")))
+    assert training.train(dataclasses.replace(config, epoch=3)) == 0
+
+
+def test_data_that_turns_out_bad_costs_no_training(tiny, faces, tmp_path):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name in os.listdir(faces):
+        os.link(os.path.join(faces, name), folder / name)
+    config = tiny(dataset=str(folder), cache="off", epoch=2)
+    training.train(dataclasses.replace(config, epoch=1))
+    for name in sorted(os.listdir(folder))[:5]:
+        os.remove(folder / name)
+        (folder / name).write_bytes(b"broken")
+    with pytest.raises(UserError, match="do not decode"):
+        training.train(config)
+    assert checkpointing.latest_steps(config.checkpoint_dir)[-1] >= 6
+
+
+def test_folder_that_cannot_be_written_to_is_refused(tiny):
+    with pytest.raises(UserError, match="--log_dir /proc/self: can't be written to"):
+        training.train(tiny(log_dir="/proc/self"))
 
 
 def test_broken_file_is_named_at_the_end(tiny, faces, tmp_path, capsys):
