@@ -28,6 +28,7 @@ import tensorflow as tf  # noqa: E402
 from original import Original  # noqa: E402
 
 import demo_faces  # noqa: E402
+import utils  # noqa: E402
 from dataset import ImageFolder  # noqa: E402
 from model import DCGAN  # noqa: E402
 
@@ -103,23 +104,28 @@ def compare(options):
 
 
 def pipeline(options, precision):
-    """Seconds a batch on one batch in memory, and from files in the first and in later epochs."""
+    """Seconds a batch on one batch in memory and from PNG files, in turn, an epoch of each at a time."""
     with tempfile.TemporaryDirectory() as folder:
-        batches = options.rounds
+        batches = 2 * options.rounds
         demo_faces.write_faces(folder, batches * options.batch_size)
-        data = ImageFolder(folder, 64, 3, options.batch_size, seed=0)
         dcgan = DCGAN(gf_dim=options.dim, df_dim=options.dim, precision=precision)
-        held = tf.constant(next(iter(data.batches(0, 1))))
-        data = ImageFolder(folder, 64, 3, options.batch_size, seed=0)
+        data = ImageFolder(folder, 64, 3, options.batch_size, seed=0, cache="on")
+        held = tf.constant(utils.transform(data.batch(0, 0)))
         clock(lambda: dcgan.train_step(held))
-        seconds = {"one batch in memory": [], "from files, first epoch": [], "from files, later": []}
-        stream = data.batches(0, 3 * batches)
-        for position in range(3 * batches):
+        data = ImageFolder(folder, 64, 3, options.batch_size, seed=0, cache="on")
+        names = ["one batch in memory", "from files, first epoch", "from files, later"]
+        seconds = {name: [] for name in names}
+        for epoch in range(3):
             began = time.perf_counter()
-            np.asarray(dcgan.train_step(next(stream))["g_loss"])
-            name = "from files, first epoch" if position < batches else "from files, later"
-            seconds[name].append(time.perf_counter() - began)
-            seconds["one batch in memory"].append(clock(lambda: dcgan.train_step(held)))
+            for _ in range(batches):
+                losses = dcgan.train_step(held)
+            clock(lambda losses=losses: losses)
+            seconds[names[0]].append((time.perf_counter() - began) / batches)
+            began = time.perf_counter()
+            for images in data.batches(epoch * batches, (epoch + 1) * batches):
+                losses = dcgan.train_step(images)
+            clock(lambda losses=losses: losses)
+            seconds[names[min(epoch + 1, 2)]].append((time.perf_counter() - began) / batches)
         return {name: statistics.median(values) for name, values in seconds.items()}
 
 
