@@ -36,7 +36,7 @@ def flags():
     add = parser.add_argument
     add("input", help="folder of photos, or a .tsv file of MS-Celeb-1M")
     add("output", help="folder for the aligned faces")
-    add("--size", type=whole(8, 1024), default=64, metavar="N", help="height and width in pixels (default: 64)")
+    add("--size", type=cli.whole(8, 1024), default=64, metavar="N", help="height and width in pixels (default: 64)")
     add(
         "--landmarks",
         choices=list(LANDMARKS),
@@ -46,14 +46,20 @@ def flags():
     add("--skipMulti", action="store_true", help="leave out photos with more than one face")
     add(
         "--upsample",
-        type=whole(0, 4),
+        type=cli.whole(0, 4),
         default=1,
         metavar="N",
         help="doublings before detection; 2 finds smaller faces (default: 1)",
     )
-    add("--min_size", type=whole(0), default=0, metavar="N", help="leave out faces of fewer pixels a side (default: 0)")
+    add(
+        "--min_size",
+        type=cli.whole(0),
+        default=0,
+        metavar="N",
+        help="leave out faces of fewer pixels a side (default: 0)",
+    )
     add("--predictor", metavar="PATH", help="a 68-landmark model of your own")
-    add("--workers", type=whole(1), default=cores(), metavar="N", help="processes (default: one a core)")
+    add("--workers", type=cli.whole(1), default=cores(), metavar="N", help="processes (default: one a core)")
     add(
         "--shard",
         type=shard,
@@ -70,18 +76,6 @@ def flags():
 def cores():
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def whole(least, most=None):
-    """Parser of a whole number within bounds."""
-
-    def parse(text):
-        if not re.fullmatch(r"\d+", text) or int(text) < least or (most and int(text) > most):
-            valid = f"from {least} to {most}" if most else f"of at least {least}"
-            raise argparse.ArgumentTypeError(f"{text}: must be a whole number {valid}")
-        return int(text)
-
-    return parse
 
 
 def shard(text):

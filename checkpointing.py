@@ -21,6 +21,7 @@ from model import DCGAN
 
 NAME = "DCGAN.model"  # as in the original
 SETTINGS = "settings.json"
+SHAPES = ("image_size", "z_dim", "gf_dim", "df_dim", "c_dim")  # settings that the networks' shapes follow from
 
 
 def latest_steps(directory):
@@ -159,8 +160,7 @@ def load_model(directory, step=None, precision=None):
         dcgan = DCGAN(**tf1_settings(prefix), precision=precision or "float32")
         load_tf1(dcgan, prefix)
         return dcgan, int(re.search(r"\d*$", prefix)[0] or 0)
-    names = ["image_size", "z_dim", "gf_dim", "df_dim", "c_dim", "seed"]
-    keywords = {name: settings[name] for name in names}
+    keywords = {name: settings[name] for name in SHAPES}
     dcgan = DCGAN(**keywords, precision=precision or settings.get("precision", "float32"))
     step = choose_step(directory, step)
     if not step:
@@ -168,6 +168,31 @@ def load_model(directory, step=None, precision=None):
     prefix = os.path.join(directory, f"{NAME}-{step}")
     read_checkpoint(tf.train.Checkpoint(dcgan=dcgan), prefix).expect_partial()
     return dcgan, step
+
+
+def load_weights(dcgan, directory):
+    """Set both networks of dcgan from a checkpoint folder of either kind -> the checkpoint's prefix.
+
+    Raises UserError that names what does not fit.
+    """
+    if not os.path.isdir(directory):
+        raise UserError(f"--init_from {directory}: no such folder")
+    if read_settings(directory) is None:
+        prefix = tf1_checkpoint(directory)
+        settings = tf1_settings(prefix)
+    else:
+        prefix = os.path.join(directory, f"{NAME}-{choose_step(directory)}")
+        settings = {name: read_settings(directory)[name] for name in SHAPES}
+    different = {name: value for name, value in settings.items() if value != getattr(dcgan, name)}
+    if different:
+        flags = " ".join(f"--{name} {value}" for name, value in different.items())
+        raise UserError(f"--init_from {directory}: is of another network; give {flags}")
+    if read_settings(directory) is None:
+        load_tf1(dcgan, prefix)
+    else:
+        networks = tf.train.Checkpoint(generator=dcgan.generator, discriminator=dcgan.discriminator)
+        read_checkpoint(tf.train.Checkpoint(dcgan=networks), prefix).expect_partial()
+    return prefix
 
 
 def tf1_checkpoint(directory):

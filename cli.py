@@ -3,6 +3,7 @@
 Readable by old Pythons too, so that they can be refused in one line.
 """
 
+import argparse
 import os
 import sys
 
@@ -58,6 +59,65 @@ def how_to_install(package="tensorflow"):
         return "type: " + make
     activate = "source " + os.path.relpath(os.path.join(venv, "bin", "activate"))
     return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
+
+
+def whole(least, most=None):
+    """A flag's type: whole numbers within bounds."""
+
+    def parse(text):
+        if not text.isdigit() or int(text) < least or (most and int(text) > most):
+            valid = "from %d to %d" % (least, most) if most else "of at least %d" % least
+            raise argparse.ArgumentTypeError("%s: must be a whole number %s" % (text, valid))
+        return int(text)
+
+    return parse
+
+
+def real(least, below=float("inf")):
+    """A flag's type: numbers from least up to, not including, below."""
+
+    def parse(text):
+        try:
+            if least <= float(text) < below:
+                return float(text)
+        except ValueError:
+            pass
+        valid = (
+            "of at least %g" % least if below == float("inf") else "from %g up to, not including, %g" % (least, below)
+        )
+        raise argparse.ArgumentTypeError("%s: must be a number %s" % (text, valid))
+
+    return parse
+
+
+def add_checkpoint_flags(parser):
+    """The flags of scripts that use a trained network."""
+    parser.add_argument(
+        "--checkpoint_dir", "--checkpointDir", default="checkpoints", metavar="DIR",
+        help="of the training; or with a TF1 checkpoint of the original (default: checkpoints)",
+    )  # fmt: skip
+    parser.add_argument("--step", type=whole(1), metavar="N", help="an earlier checkpoint's step (default: the newest)")
+
+
+def load_model(options, precision=None):
+    """The network that those flags name -> (dcgan, step). Imports TensorFlow, quietly."""
+    import devices
+
+    devices.set_up()
+    import checkpointing
+
+    return checkpointing.load_model(options.checkpoint_dir, options.step, precision)
+
+
+def check_writable(flag, path):
+    """Refuse a file that can't be written: its folder is missing, or it is one. Raises UserError."""
+    from errors import UserError
+
+    folder = os.path.dirname(path or "") or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise UserError("%s %s: there is no folder %s that can be written to" % (flag, path, folder))
+    if path and os.path.isdir(path):
+        raise UserError("%s %s: is a folder; name a file" % (flag, path))
 
 
 def _name():

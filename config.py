@@ -103,6 +103,12 @@ class TrainConfig:
         **one_of("float32", "bfloat16"),
     )
     xla: bool = setting(False, "training", "compile the step with XLA (slower on a CPU; try it on a GPU)")
+    init_from: str = setting(
+        None,
+        "training",
+        "start a new run from the weights in this folder: a TF1 checkpoint of the original, or this program's own",
+        **FOLDER,
+    )
     deterministic: bool = setting(
         False, "training", "repeat a run bit for bit on a CPU, at some cost in speed (see README)"
     )
@@ -148,7 +154,7 @@ class TrainConfig:
         """
         defining, allowed = [], []
         for field in dataclasses.fields(self):
-            if field.name in ("checkpoint_dir", "sample_dir", "log_dir", "step"):
+            if field.name in ("checkpoint_dir", "sample_dir", "log_dir", "step", "init_from"):
                 continue
             before, now = saved.get(field.name, field.default), getattr(self, field.name)
             if field.name == "dataset":

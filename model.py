@@ -154,6 +154,7 @@ class DCGAN(tf.Module):
     ):
         super().__init__(name=name)
         self.image_size, self.z_dim, self.c_dim = image_size, z_dim, c_dim
+        self.gf_dim, self.df_dim = gf_dim, df_dim
         self.g_steps, self.seed = g_steps, seed
         self.generator = Generator(image_size, z_dim, gf_dim, c_dim, seed, precision)
         self.discriminator = Discriminator(image_size, df_dim, c_dim, seed, precision)

@@ -97,6 +97,8 @@ class Run:
         self.config, self.data, self.batches_per_epoch = config, data, data.batches_per_epoch
         self.saved = checkpointing.read_settings(config.checkpoint_dir)
         self.check()
+        if config.init_from and os.path.realpath(config.init_from) == os.path.realpath(config.checkpoint_dir):
+            raise UserError(f"--init_from {config.init_from}: must be another folder than --checkpoint_dir")
         self.dcgan = DCGAN(**config.model_keywords())
         rng = np.random.default_rng([config.seed, 2])
         sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
@@ -119,6 +121,9 @@ class Run:
             epoch, idx = divmod(self.position, self.batches_per_epoch)
             path = self.checkpoints.path(self.step)
             print(f"resuming from {path}: epoch {epoch}, batch {idx} of {self.batches_per_epoch}")
+        elif config.init_from:
+            prefix = checkpointing.load_weights(self.dcgan, config.init_from)
+            print(f"a new run, seed {config.seed}, from the weights of {prefix}; the optimizers start anew")
         else:
             again = ", for the last one ended before its first checkpoint" if self.saved else ""
             print(f"a new run, seed {config.seed}{again}")
@@ -161,7 +166,8 @@ class Run:
         """Keep the settings, and of a new run a grid of real images to compare the samples with."""
         config, saved = self.config, self.saved or {}
         folders = {self.relative(config.sample_dir), self.relative(config.log_dir), *saved.get("folders", [])}
-        settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "step"}
+        settings = dataclasses.asdict(config)
+        del settings["step"], settings["init_from"]  # of this part of the run alone
         settings |= dict(dataset=os.path.abspath(config.dataset), images=len(self.data.paths), folders=sorted(folders))
         checkpointing.write_settings(config.checkpoint_dir, settings)
         if not self.step:

@@ -44,6 +44,44 @@ def save_image(pixels, path):
         Image.fromarray(pixels).save(file, format="PNG")
 
 
+def save_gif(frames, path, seconds=0.08):
+    """Write uint8 [N, H, W, C] as a GIF that loops, `seconds` a frame."""
+    pictures = [Image.fromarray(frame.squeeze(-1) if frame.shape[-1] == 1 else frame) for frame in frames]
+    with whole_file(path) as file:
+        pictures[0].save(
+            file, format="GIF", save_all=True, append_images=pictures[1:], duration=round(seconds * 1000), loop=0
+        )
+
+
+def arithmetic_figure(columns, around):
+    """The figure of face arithmetic, as the DCGAN paper prints it -> uint8 [H, W, C].
+
+    columns: three groups of operands, uint8 [n, S, S, C] each, the last one of each their mean,
+    which stands apart below; around: the result and its neighbours [9, S, S, C], which stand at the
+    right. Signs between them.
+    """
+    size, channels = around.shape[1], around.shape[3]
+    gap, margin = size // 2, size // 8
+    height = max(max(len(column) for column in columns) * size + margin, 3 * size)
+    figure = np.full((height, 3 * (size + gap) + 3 * size, channels), 255, np.uint8)
+    bottom = height - size
+    for k, (column, sign) in enumerate(zip(columns, ("minus", "plus", "equals"))):
+        left = k * (size + gap)
+        for row, operand in enumerate(column[:-1]):
+            figure[row * size : (row + 1) * size, left : left + size] = operand
+        figure[bottom:, left : left + size] = column[-1]
+        x, y, bar = left + size + gap // 2, bottom + size // 2, max(size // 32, 1)
+        if sign != "equals":
+            figure[y - bar : y + bar, x - margin : x + margin] = 0
+        if sign == "plus":
+            figure[y - margin : y + margin, x - bar : x + bar] = 0
+        if sign == "equals":
+            for line in (y - 3 * bar, y + bar):
+                figure[line : line + 2 * bar, x - margin : x + margin] = 0
+    figure[height - 3 * size :, 3 * (size + gap) :] = merge(around, 3)
+    return figure
+
+
 def write_text(path, text):
     """Write text as UTF-8."""
     with whole_file(path) as file:

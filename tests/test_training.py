@@ -251,3 +251,54 @@ def test_broken_file_is_named_at_the_end(tiny, faces, tmp_path, capsys):
     (folder / "broken.png").write_bytes(b"broken")
     training.train(tiny(dataset=str(folder), epoch=2))
     assert "broken.png (not an image" in capsys.readouterr().out
+
+
+TF1 = os.path.join(os.path.dirname(__file__), "fixtures", "tf1_checkpoint")
+
+
+def test_a_run_starts_from_the_weights_of_a_tf1_checkpoint(tiny, capsys):
+    before = sorted(os.listdir(TF1))
+    config = tiny(init_from=TF1, image_size=64, learning_rate=1e-30)
+    assert training.train(config) == 0
+    assert "from the weights of" in capsys.readouterr().out
+    dcgan, _ = checkpointing.load_model(config.checkpoint_dir)
+    theirs, _ = checkpointing.load_model(TF1)
+    np.testing.assert_allclose(dcgan.generator.convs[0].w, theirs.generator.convs[0].w, atol=1e-7)
+    assert sorted(os.listdir(TF1)) == before
+    assert training.train(dataclasses.replace(config, epoch=2)) == 0  # the same command goes on
+    assert "resuming from" in capsys.readouterr().out
+
+
+def test_a_run_starts_from_the_weights_of_another_run(tiny, tmp_path):
+    config = tiny()
+    training.train(config)
+    folders = {f"{kind}_dir": str(tmp_path / f"other_{kind}") for kind in ("checkpoint", "sample", "log")}
+    other = dataclasses.replace(config, init_from=config.checkpoint_dir, learning_rate=1e-30, **folders)
+    training.train(other)
+    first, second = (checkpointing.load_model(c.checkpoint_dir)[0] for c in (config, other))
+    np.testing.assert_allclose(first.generator.convs[0].w, second.generator.convs[0].w, atol=1e-7)
+
+
+def test_weights_of_another_network_are_refused_with_the_flags_that_fit(tiny):
+    with pytest.raises(UserError, match="is of another network; give --gf_dim 4 --df_dim 4"):
+        training.train(tiny(init_from=TF1, image_size=64, gf_dim=8, df_dim=8))
+    with pytest.raises(UserError, match="--init_from nowhere: no such folder"):
+        training.train(tiny(init_from="nowhere"))
+
+
+def test_tf1_checkpoint_with_missing_and_misshapen_variables_is_refused_with_all_of_them(tmp_path):
+    reader = tf.train.load_checkpoint(TF1)
+    names = sorted(reader.get_variable_to_shape_map())
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        for name in names:
+            value = reader.get_tensor(name)
+            if name == "generator/g_h1/w":
+                value = value[..., :2]
+            if name != "discriminator/d_bn1/beta":
+                tf.compat.v1.get_variable(name, initializer=value)
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(session, str(tmp_path / "DCGAN.model"), 3)
+    with pytest.raises(UserError) as error:
+        checkpointing.load_model(str(tmp_path))
+    assert "discriminator/d_bn1/beta is missing" in str(error.value)
+    assert "generator/g_h1/w is [5, 5, 16, 2], not [5, 5, 16, 32]" in str(error.value)

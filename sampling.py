@@ -1,0 +1,48 @@
+"""Pictures from a trained generator. Knows nothing of flags."""
+
+import numpy as np
+import tensorflow as tf
+
+import utils
+
+BATCH = 64  # always, padded: so that a picture's pixels do not depend on how many are asked for
+
+
+def generate(dcgan, z):
+    """z [N, z_dim] -> uint8 [N, image_size, image_size, c_dim], in inference mode."""
+    parts = [utils.inverse_transform(dcgan.sample(part))[:rows] for part, rows in batches(z)]
+    return np.concatenate(parts)
+
+
+def scores(dcgan, z):
+    """D's probability that G(z) is real, in inference mode: z [N, z_dim] -> float32 [N]."""
+
+    @tf.function(autograph=False)
+    def score(z):
+        return dcgan.discriminator(dcgan.generator(z))[0][:, 0]
+
+    return np.concatenate([score(part).numpy()[:rows] for part, rows in batches(z)])
+
+
+def batches(z):
+    """Yield z in parts of BATCH rows, the last one padded, with the number of rows that count."""
+    for start in range(0, len(z), BATCH):
+        part = z[start : start + BATCH]
+        yield tf.constant(np.pad(part, [(0, BATCH - len(part)), (0, 0)])), len(part)
+
+
+def export(dcgan, folder):
+    """Write the generator as a SavedModel whose signature takes z [N, z_dim] and gives images, uint8."""
+
+    class Exported(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.generator = dcgan.generator
+
+        @tf.function(input_signature=[tf.TensorSpec([None, dcgan.z_dim], tf.float32, name="z")], autograph=False)
+        def __call__(self, z):
+            images = tf.round((self.generator(z) + 1.0) * 127.5)
+            return {"images": tf.saturate_cast(images, tf.uint8)}
+
+    exported = Exported()
+    tf.saved_model.save(exported, folder, signatures=exported.__call__)

@@ -1,0 +1,172 @@
+import argparse
+import os
+
+import numpy as np
+import pytest
+from conftest import face_photo, load_script
+from PIL import Image
+
+import completion
+from checkpointing import load_model
+from errors import UserError
+
+complete = load_script("complete.py")
+TF1 = os.path.join(os.path.dirname(__file__), "fixtures", "tf1_checkpoint")
+KINDS = ["random", "center", "left", "full", "grid", "lowres"]
+
+
+@pytest.fixture(scope="module")
+def dcgan():
+    return load_model(TF1)[0]
+
+
+def options(**changes):
+    return argparse.Namespace(**dict(
+        approach="adam", lr=0.05, beta1=0.9, beta2=0.999, eps=1e-8, hmcBeta=1e4, hmcEps=0.01, hmcL=10, hmcAnneal=1.0,
+        nIter=20, outInterval=10, lam=0.1, restarts=1, seed=0,
+    ) | changes)  # fmt: skip
+
+
+def search(dcgan, images, mask, lowres=False, **changes):
+    """What `report` was called with."""
+    reports = []
+    masks = np.repeat(mask[None], len(images), axis=0)
+    completion.Search(dcgan, options(**changes), lowres).complete(images, masks, lambda *r: reports.append(r))
+    return reports
+
+
+def some_images(dcgan, n):
+    """Pictures that the network itself draws, so that they can be found again."""
+    return dcgan.sample(np.random.default_rng(5).uniform(-1, 1, [n, 8]).astype(np.float32)).numpy()
+
+
+@pytest.mark.parametrize(
+    "kind, unknown", [("random", 0.2), ("center", 0.25), ("left", 0.5), ("full", 0), ("grid", 15 / 16), ("lowres", 1)]
+)
+def test_masks_hide_what_they_name(kind, unknown):
+    mask = completion.make_mask(kind, 64)
+    assert mask.shape == (64, 64, 1) and set(np.unique(mask)) <= {0, 1}
+    assert (mask == 0).mean() == pytest.approx(unknown, abs=0.02)
+    if kind == "center":
+        assert not mask[16:48, 16:48].any() and mask[15, 16] and mask[48, 47]
+
+
+@pytest.mark.parametrize("approach", ["adam", "hmc"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mask_lowers_its_loss_and_keeps_z_in_bounds(dcgan, kind, approach):
+    # Cold enough for the small losses of a network that has hardly learned
+    cold = 1e6 if kind == "lowres" else 1e4
+    images, mask = some_images(dcgan, 2), completion.make_mask(kind, 64)
+    reports = search(dcgan, images, mask, kind == "lowres", approach=approach, hmcBeta=cold)
+    assert [report[0] for report in reports] == [0, 10, 20]
+    loss = [contextual + 0.1 * perceptual for *_, contextual, perceptual in reports]
+    assert (loss[-1] < loss[0]).all()
+    assert all(np.abs(z).max() <= 1 for _, z, *_ in reports)
+
+
+def test_loss_is_the_originals(dcgan):
+    image, mask = some_images(dcgan, 1), completion.make_mask("left", 64)
+    _, z, generated, contextual, perceptual = search(dcgan, image, mask, nIter=1)[0]
+    np.testing.assert_allclose(generated, dcgan.sample(z), atol=1e-5)
+    assert contextual[0] == pytest.approx(np.abs(mask * generated - mask * image).sum(), rel=1e-4)
+    probability = dcgan.discriminator(generated)[0].numpy()[0, 0]
+    assert perceptual[0] == pytest.approx(-np.log(probability), rel=1e-4)
+
+
+def test_one_adam_step_is_the_originals(dcgan):
+    """The first step of Adam moves each number by lr, against its gradient's sign."""
+    first, second = search(dcgan, some_images(dcgan, 1), completion.make_mask("center", 64), nIter=1, lr=0.01)
+    np.testing.assert_allclose(np.abs(second[1] - first[1]), 0.01, rtol=1e-2)
+
+
+@pytest.mark.parametrize("approach", ["adam", "hmc"])
+def test_a_result_does_not_depend_on_the_others(dcgan, approach):
+    images, mask = some_images(dcgan, 3), completion.make_mask("center", 64)
+    together = search(dcgan, images, mask, approach=approach)[-1]
+    alone = search(dcgan, images[2:], mask, approach=approach)[-1]
+    np.testing.assert_array_equal(together[1][2], alone[1][0])
+
+
+def test_the_best_restart_is_kept(dcgan):
+    image, mask = some_images(dcgan, 1), completion.make_mask("center", 64)
+    one, many = (search(dcgan, image, mask, restarts=restarts)[-1] for restarts in (1, 5))
+    assert many[3][0] + 0.1 * many[4][0] <= one[3][0] + 0.1 * one[4][0] + 1e-3
+
+
+def test_blending_takes_gradients_and_meets_the_rim():
+    rng = np.random.default_rng(0)
+    image = rng.uniform(-0.5, 0.5, [16, 16, 3]).astype(np.float32)
+    mask = completion.make_mask("center", 16)
+    np.testing.assert_allclose(completion.blend(image, image + 0.3, mask), image, atol=1e-5)  # a shift goes away
+    ours = completion.blend(image, rng.uniform(-0.5, 0.5, image.shape), mask)
+    np.testing.assert_array_equal(ours[mask[..., 0] == 1], image[mask[..., 0] == 1])
+    for kind in ("full", "lowres"):
+        mask = completion.make_mask(kind, 16)
+        expected = image if kind == "full" else image + 0.1
+        np.testing.assert_allclose(completion.blend(image, image + 0.1, mask), expected, atol=1e-6)
+
+
+def test_psnr_is_that_of_the_hole():
+    mask = completion.make_mask("left", 8)
+    a, b = np.zeros([8, 8, 3]), np.full([8, 8, 3], 0.2)
+    assert completion.psnr(a, b, mask) == pytest.approx(20.0)
+    assert completion.psnr(a, a, mask) == completion.psnr(a, b, np.ones_like(mask)) == float("inf")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(5)]
+    for i, path in enumerate(paths):
+        face_photo(i, side=80).save(path)
+    return paths
+
+
+def test_script_leaves_all_photos_of_all_batches(photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    flags = ["--checkpointDir", TF1, "--nIter", "5", "--outInterval", "2", "--outDir", str(out), "--blend"]
+    assert complete.main([*flags, *photos]) == 0
+    assert sorted(os.listdir(out)) == ["before.png", "completed", "hats_imgs", "logs", "masked.png"]
+    grids = ["0000.png", "0002.png", "0004.png", "0005.png"]
+    assert sorted(os.listdir(out / "hats_imgs")) == grids
+    assert sorted(os.listdir(out / "completed")) == grids + [f"photo_{i:02d}.png" for i in range(5)]
+    for grid in (out / "before.png", out / "masked.png", out / "completed" / "0005.png"):
+        with Image.open(grid) as image:
+            assert image.size == (192, 128)  # five photos, though a batch holds four
+    assert len((out / "logs" / "hats_04.log").read_text().splitlines()) == 4
+    printed = capsys.readouterr().out
+    assert printed.count("PSNR in the hole") == 5 and "iterations/s" in printed
+
+
+def test_own_mask_is_black_where_unknown(photos, tmp_path):
+    hole = Image.new("L", (64, 64), 255)
+    hole.paste(0, (0, 0, 64, 10))
+    hole.save(tmp_path / "mask.png")
+    flags = [
+        "--checkpoint_dir",
+        TF1,
+        "--nIter",
+        "1",
+        "--outDir",
+        str(tmp_path / "o"),
+        "--mask",
+        str(tmp_path / "mask.png"),
+    ]
+    complete.main([*flags, photos[0]])
+    before, after = (np.asarray(Image.open(tmp_path / "o" / name)) for name in ("before.png", "completed/photo_00.png"))
+    np.testing.assert_array_equal(before[10:], after[10:])
+    assert (before[:10] != after[:10]).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["nowhere.png"], "nowhere.png: no such file"),
+        (["0.png", "--mask", "nowhere.png"], "--mask nowhere.png: no such file"),
+        (["0.png", "--outDir", "."], "--outDir .: is not empty"),
+    ],
+)
+def test_bad_input_is_refused(photos, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        complete.main(["--checkpoint_dir", TF1, *arguments])
+    assert not os.path.exists("completions")
