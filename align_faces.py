@@ -27,12 +27,7 @@ from openface import LANDMARKS, AlignDlib  # noqa: E402  (AlignDlib: for those w
 
 def flags():
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Exit codes: 0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.parser(__doc__)
     add = parser.add_argument
     add("input", help="folder of photos, or a .tsv file of MS-Celeb-1M")
     add("output", help="folder for the aligned faces")
@@ -69,7 +64,6 @@ def flags():
     )
     add("--retry", action="store_true", help="look again at photos without a face: none found, skipped or unreadable")
     add("--inspect", metavar="FILE", help="write a grid of 64 of the faces to look at, a PNG")
-    add("--debug", action="store_true", help="show Python's traceback of an error")
     return parser
 
 
@@ -178,7 +172,7 @@ def align(options):
             report.add(rows)
             progress.show()
     except KeyboardInterrupt as interruption:
-        code = interruption.args[0] if interruption.args else 128 + signal.SIGINT
+        code = interruption.args[0]
     progress.bar.close()
 
     total, took = report.counts.total(), time.time() - progress.began
@@ -197,7 +191,7 @@ def align(options):
 
 
 def interrupt(number, _frame):
-    """Handle SIGTERM as Ctrl-C, with an exit code of its own."""
+    """Stop in good order, with an exit code of its own for each signal."""
     raise KeyboardInterrupt(128 + number)
 
 
@@ -206,7 +200,8 @@ def main(arguments):
     options = flags().parse_args(arguments)
     check(options)
     os.makedirs(options.output, exist_ok=True)
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     return align(options)
 
 

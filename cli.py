@@ -61,6 +61,18 @@ def how_to_install(package="tensorflow"):
     return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
 
 
+def parser(description, exits="0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted"):
+    """The argument parser of a script, with --debug."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="Exit codes: %s." % exits,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+    return parser
+
+
 def whole(least, most=None):
     """A flag's type: whole numbers within bounds."""
 
@@ -107,6 +119,14 @@ def load_model(options, precision=None):
     import checkpointing
 
     return checkpointing.load_model(options.checkpoint_dir, options.step, precision)
+
+
+def check_empty(flag, folder):
+    """Refuse a folder that is not new or empty, where something could be overwritten. Raises UserError."""
+    from errors import UserError
+
+    if folder and os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
+        raise UserError("%s %s: is not empty; name a new folder" % (flag, folder))
 
 
 def check_writable(flag, path):

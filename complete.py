@@ -8,7 +8,6 @@ do best. In --outDir come before.png, masked.png, completed/ (grids every --outI
 and, of each photo, the last one), hats_imgs/ (G(z) alone) and logs/ (losses of each photo).
 """
 
-import argparse
 import os
 import time
 
@@ -21,12 +20,7 @@ from errors import UserError  # noqa: E402
 
 def flags():
     """The command line. Names and defaults are the original's."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Exit codes: 0 done, 1 failed, 2 bad usage or data.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.parser(__doc__)
     cli.add_checkpoint_flags(parser)
     add, real, whole = parser.add_argument, cli.real, cli.whole
     add("images", nargs="+", metavar="IMAGE", help="photos to complete")
@@ -52,7 +46,6 @@ def flags():
     add("--blend", action="store_true", help="fill the hole without a seam (Poisson blending)")
     add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the networks (default: float32)")
     add("--seed", type=whole(0), default=0, metavar="N", help="of the first z and of random masks (default: 0)")
-    add("--debug", action="store_true", help="show Python's traceback of an error")
     return parser
 
 
@@ -126,8 +119,7 @@ class Results:
 def main(arguments):
     """Complete. Returns the exit code."""
     options = flags().parse_args(arguments)
-    if os.path.exists(options.outDir) and (not os.path.isdir(options.outDir) or os.listdir(options.outDir)):
-        raise UserError(f"--outDir {options.outDir}: is not empty; name a new folder")
+    cli.check_empty("--outDir", options.outDir)
     dcgan, _ = cli.load_model(options, options.precision)
     import numpy as np
 

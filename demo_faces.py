@@ -6,7 +6,6 @@
 Face i of a seed is the same whatever the number of faces.
 """
 
-import argparse
 import os
 
 import cli
@@ -208,11 +207,10 @@ def write_faces(folder, n, seed=0):
 
 def main(arguments):
     """Draw. Returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("folder", help="where the faces go")
     parser.add_argument("--n", type=int, default=2048, help="how many (default: 2048)")
     parser.add_argument("--seed", type=int, default=0, help="other faces for another seed (default: 0)")
-    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
     options = parser.parse_args(arguments)
     if options.n < 1 or options.seed < 0:
         parser.error("--n must be at least 1 and --seed at least 0")

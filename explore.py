@@ -12,7 +12,6 @@ papers print. walk varies coordinates of z one at a time from -1 to 1, as a grid
 Pictures are numbered as in generate.py.
 """
 
-import argparse
 import os
 
 import cli
@@ -24,13 +23,7 @@ from errors import UserError  # noqa: E402
 
 def flags():
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Exit codes: 0 done, 1 failed, 2 bad usage or data.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+    parser = cli.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="interpolate|arithmetic|walk")
     for name, function in (("interpolate", interpolate), ("arithmetic", arithmetic), ("walk", walk)):
         command = commands.add_parser(name, help=function.__doc__.split("\n")[0], allow_abbrev=False)
@@ -132,8 +125,7 @@ def walk(options, dcgan):
 def main(arguments):
     """Explore. Returns the exit code."""
     options = flags().parse_args(arguments)
-    if os.path.exists(options.out) and (not os.path.isdir(options.out) or os.listdir(options.out)):
-        raise UserError(f"--out {options.out}: is not empty; name a new folder")
+    cli.check_empty("--out", options.out)
     dcgan, step = cli.load_model(options)
     os.makedirs(options.out, exist_ok=True)
     options.function(options, dcgan)

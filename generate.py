@@ -8,7 +8,6 @@ Needs only the checkpoint folder of a training, or one with a TF1 checkpoint of 
 repository. Picture i of a seed is always the same.
 """
 
-import argparse
 import os
 
 import cli
@@ -20,12 +19,7 @@ from errors import UserError  # noqa: E402
 
 def flags():
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Exit codes: 0 done, 1 failed, 2 bad usage or data.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.parser(__doc__)
     cli.add_checkpoint_flags(parser)
     add = parser.add_argument
     add("--n", type=cli.whole(1, 10**7), default=64, metavar="N", help="pictures 0 to N-1 (default: 64)")
@@ -38,7 +32,6 @@ def flags():
     add("--columns", type=cli.whole(1), metavar="N", help="columns of the grid (default: about a square)")
     add("--save_z", metavar="FILE", help="keep the z of the pictures in an .npz file")
     add("--export", metavar="DIR", help="write the generator as a SavedModel into this new folder")
-    add("--debug", action="store_true", help="show Python's traceback of an error")
     return parser
 
 
@@ -47,9 +40,7 @@ def check(options):
     if not (options.out or options.grid or options.save_z or options.export):
         raise UserError("nothing to write: give --out, --grid, --save_z or --export")
     for flag in ("out", "export"):
-        folder = getattr(options, flag)
-        if folder and os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
-            raise UserError(f"--{flag} {folder}: is not empty; name a new folder")
+        cli.check_empty(f"--{flag}", getattr(options, flag))
     for flag in ("grid", "save_z"):
         cli.check_writable(f"--{flag}", getattr(options, flag))
 

@@ -8,7 +8,6 @@ network to checkpoints/. The same command again goes on from the last checkpoint
 the batch, saves and says how to go on.
 """
 
-import argparse
 import dataclasses
 
 import cli
@@ -20,12 +19,7 @@ from config import TrainConfig, parse  # noqa: E402
 
 def flags():
     """The command line, made from the settings in config.py."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Exit codes: 0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted after saving.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.parser(__doc__, "0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted after saving")
     groups = {}
     for field in dataclasses.fields(TrainConfig):
         rule = field.metadata
@@ -44,7 +38,6 @@ def flags():
                 metavar=rule["metavar"] or {int: "N", float: "X", str: "DIR"}[field.type],
                 help=rule["help"] + shown,
             )
-    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
     return parser
 
 
