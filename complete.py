@@ -66,6 +66,7 @@ class Results:
     """The files of a run. `masks` [N, S, S, 1]; every grid holds all photos."""
 
     def __init__(self, options, pixels, masks):
+        import completion
         import utils
 
         self.options, self.pixels, self.masks = options, pixels, masks
@@ -75,6 +76,8 @@ class Results:
         self.grids = {}  # iteration -> [completed, hats] of all photos
         utils.save_image(utils.merge(pixels), os.path.join(options.outDir, "before.png"))
         hidden = pixels * masks + 127.5 * (1 - masks)
+        if options.maskType == "lowres":
+            hidden = completion.known_blocks(pixels)
         utils.save_image(utils.merge(hidden.round().astype("uint8")), os.path.join(options.outDir, "masked.png"))
 
     def fill(self, generated, part, final):

@@ -137,6 +137,12 @@ def blocks(images):
     return tf.nn.avg_pool2d(images, LOWRES, LOWRES, "VALID")
 
 
+def known_blocks(pixels):
+    """What the mask lowres leaves to see: each block its mean. [N, S, S, C] -> the same shape, float32."""
+    means = blocks(tf.cast(pixels, tf.float32)).numpy()
+    return means.repeat(LOWRES, axis=1).repeat(LOWRES, axis=2)
+
+
 def fill(images, generated, masks):
     """The photo where it is known, G(z) in the hole. All [N, S, S, C or 1]."""
     return masks * images + (1 - masks) * generated

@@ -106,6 +106,13 @@ def test_blending_takes_gradients_and_meets_the_rim():
         np.testing.assert_allclose(completion.blend(image, image + 0.1, mask), expected, atol=1e-6)
 
 
+def test_lowres_shows_the_means_of_blocks():
+    pixels = np.arange(16 * 16, dtype=np.uint8).reshape(1, 16, 16, 1)
+    shown = completion.known_blocks(pixels)
+    assert shown.shape == pixels.shape
+    assert (shown[0, :8, 8:] == pixels[0, :8, 8:].mean()).all()
+
+
 def test_psnr_is_that_of_the_hole():
     mask = completion.make_mask("left", 8)
     a, b = np.zeros([8, 8, 3]), np.full([8, 8, 3], 0.2)
