@@ -21,6 +21,7 @@ import cli
 
 cli.check_python()
 
+import openface  # noqa: E402
 from errors import UserError  # noqa: E402
 from openface import LANDMARKS, AlignDlib  # noqa: E402  (AlignDlib: for those who import it from here)
 
@@ -101,7 +102,10 @@ def check(options):
             raise UserError(f"{name}: no such folder")
     if options.predictor and not os.path.isfile(options.predictor):
         raise UserError(f"--predictor {options.predictor}: no such file")
-    AlignDlib(options.predictor)  # so that what is wrong with the model is told first
+    if options.predictor:
+        AlignDlib(options.predictor)  # so that what is wrong with the model is told first
+    else:
+        openface.find_predictor()
 
 
 def count(options, progress):
