@@ -63,6 +63,7 @@ class ImageFolder:
 
     @property
     def batches_per_epoch(self):
+        """Whole batches in an epoch."""
         return len(self.paths) // self.batch_size
 
     def describe(self):
