@@ -62,7 +62,7 @@ def find(options, skip=lambda path, reason: None):
     if os.path.isfile(options.input):
         found = read_tsv(options.input)
     else:
-        paths = photos.walk_photos(options.input, skip, photos.may_be_photo, leave_out=options.output)
+        paths = photos.walk_photos(options.input, skip, photos.may_be_photo, leave_out=[options.output])
         found = ((path, os.path.join(options.input, path)) for path in paths)
     return (photo for photo in found if in_shard(photo[0], options.shard))
 

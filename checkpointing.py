@@ -16,11 +16,13 @@ import socket
 import tensorflow as tf
 
 import utils
-from errors import UserError
+from config import CHECKPOINT_FOLDER, TrainConfig
+from errors import SaveError, UserError
 from model import DCGAN
 
 NAME = "DCGAN.model"  # as in the original
 SETTINGS = "settings.json"
+IMAGES = "images.json"
 SHAPES = ("image_size", "z_dim", "gf_dim", "df_dim", "c_dim")  # settings that the networks' shapes follow from
 
 
@@ -30,22 +32,42 @@ def latest_steps(directory):
     return sorted(int(match[1]) for name in names if (match := re.search(r"-(\d+)\.index$", name)))
 
 
-def read_settings(directory):
-    """The settings beside the checkpoints, as a dict; None where there are none."""
-    path = os.path.join(directory, SETTINGS)
+def read_json(directory, name, kind):
+    """What a JSON file beside the checkpoints holds, a `kind` (dict or list); None where there is none.
+
+    Raises UserError for a file that can't be read, or holds something else.
+    """
+    path = os.path.join(directory, name)
     try:
         with open(path, encoding="utf-8") as file:
-            settings = json.load(file)
+            content = json.load(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); restore it or use another folder") from error
+    if not isinstance(content, kind):
+        raise UserError(f"{path}: not of this program; restore it or use another folder")
+    return content
+
+
+def write_json(directory, name, content):
+    """Write a JSON file beside the checkpoints, whole or not at all."""
+    utils.write_text(os.path.join(directory, name), json.dumps(content, indent=1) + "\n")
+
+
+def read_settings(directory):
+    """The settings beside the checkpoints, as a dict; None where there are none. Raises UserError."""
+    settings = read_json(directory, SETTINGS, dict)
+    if settings is not None:
+        path = os.path.join(directory, SETTINGS)
+        wrong = [name for name in SHAPES if type(settings.get(name)) is not int]
+        if wrong:
+            raise UserError(f"{path}: lacks {', '.join(wrong)}; restore it or use another folder")
+        try:
+            TrainConfig(**{name: settings[name] for name in SHAPES})
+        except UserError as error:
+            raise UserError(f"{path}: {error}; restore it or use another folder") from error
     return settings
-
-
-def write_settings(directory, settings):
-    """Write the settings (a dict) beside the checkpoints, whole or not at all."""
-    utils.write_text(os.path.join(directory, SETTINGS), json.dumps(settings, indent=2) + "\n")
 
 
 class Checkpoints:
@@ -60,7 +82,11 @@ class Checkpoints:
         os.makedirs(directory, exist_ok=True)
         self._lock()
         self.staging = os.path.join(directory, ".saving")
+        self.saved = None  # step of this process' last save
         shutil.rmtree(self.staging, ignore_errors=True)  # what a save that died left behind
+        for name in (SETTINGS, IMAGES, "checkpoint"):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(directory, f"{name}.partial"))
 
     def _lock(self):
         """Hold the folder until this process ends, however it ends."""
@@ -92,22 +118,49 @@ class Checkpoints:
 
         It is written aside and moved into place, the index last: without it there is none.
         Checkpoints of later steps belong to a course that this run left by --step: they go too.
+
+        Raises SaveError, and leaves the folder as it was.
         """
+        if step == self.saved:
+            return self.path(step)
+        try:
+            self._write(step)
+            self._drop_old(step)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(self.staging, ignore_errors=True)
+            last = max((kept for kept in self.steps() if kept < step), default=None)
+            left = f"the last one is {self.path(last)}; make room, and the same command goes on from there"
+            raise SaveError(
+                f"{self.path(step)}: can't be written ({SaveError.reason(error)}); "
+                + (left if last else "there is none before it; make room, and start again")
+            ) from error
+        self.saved = step
+        return self.path(step)
+
+    def _write(self, step):
         os.makedirs(self.staging)
-        with contextlib.suppress(FileNotFoundError):  # of an abandoned course: never its index with our data
-            os.remove(self.path(step) + ".index")
         staged = self.checkpoint.write(os.path.join(self.staging, NAME))
-        for path in sorted(glob.glob(f"{glob.escape(staged)}.*")):  # .data-... before .index
+        files = sorted(glob.glob(f"{glob.escape(staged)}.*"))  # .data-... before .index
+        for path in files:
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):  # of an abandoned course: never its index with our data
+            os.remove(self.path(step) + ".index")
+        for path in files:
             os.replace(path, self.path(step) + path[len(staged) :])
         os.rmdir(self.staging)
+        folder = os.open(self.directory, os.O_RDONLY)
+        try:  # on the disk before older ones go
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _drop_old(self, step):
         kept = [kept for kept in self.steps() if kept <= step][-self.max_to_keep :]
         for old in set(self.steps()) - set(kept):
             for path in sorted(glob.glob(f"{glob.escape(self.path(old))}.*"), reverse=True):  # .index first
                 os.remove(path)
         self._write_state(kept)
-        return self.path(step)
 
     def _write_state(self, steps):
         """Write the file that tf.train.latest_checkpoint reads. Ours read the folder itself."""
@@ -116,14 +169,28 @@ class Checkpoints:
         utils.write_text(os.path.join(self.directory, "checkpoint"), "\n".join(lines) + "\n")
 
     def restore(self, step=None):
-        """Restore the newest checkpoint, or that of `step`. Returns its step, 0 if there is none.
+        """Restore the newest checkpoint that is whole, or that of `step`. Returns its step, 0 if there is none.
 
-        Raises UserError if `step` is not there, or the objects do not fit.
+        Prints which ones are damaged. Raises UserError if `step` is not there or damaged, or none is whole.
         """
-        step = choose_step(self.directory, step)
-        if step:
-            read_checkpoint(self.checkpoint, self.path(step)).assert_consumed()
-        return step
+        self.saved = None
+        if step is not None:
+            read_checkpoint(self.checkpoint, self.path(choose_step(self.directory, step)))
+            return step
+        damage = []
+        for step in reversed(self.steps()):
+            try:
+                read_checkpoint(self.checkpoint, self.path(step))
+            except UserError as error:
+                damage.append(str(error))
+            else:
+                print(*damage, sep="\n", end="\n" if damage else "")
+                return step
+        if damage:
+            remedy = "put a copy of one back, or start afresh in another folder"
+            lines = [f"--checkpoint_dir {self.directory}: no checkpoint in it can be restored; {remedy}:", *damage]
+            raise UserError("\n  ".join(lines))
+        return 0
 
 
 def choose_step(directory, step=None):
@@ -135,14 +202,22 @@ def choose_step(directory, step=None):
     return step or (steps[-1] if steps else 0)
 
 
-def read_checkpoint(checkpoint, prefix):
-    """Restore trackables from a checkpoint's prefix -> its status. Raises UserError."""
+def read_checkpoint(checkpoint, prefix, partly=False):
+    """Restore trackables from a checkpoint's prefix; `partly`: it may hold others besides.
+
+    TensorFlow keeps checksums of both files' contents, so that a changed bit does not go unseen.
+    Raises UserError.
+    """
     try:
         status = checkpoint.read(prefix)
         status.assert_existing_objects_matched()
-        return status
-    except (tf.errors.OpError, ValueError, AssertionError) as error:
-        raise UserError(f"{prefix}: does not restore ({str(error).strip().splitlines()[0]})") from error
+        status.expect_partial() if partly else status.assert_consumed()
+    except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:  # IndexError: cut off
+        raise UserError(f"{prefix}: damaged, it does not restore ({_first_line(error)})") from error
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0].split(" [Op:")[0]
 
 
 def load_model(directory, step=None, precision=None):
@@ -154,6 +229,8 @@ def load_model(directory, step=None, precision=None):
     """
     if not os.path.isdir(directory):
         raise UserError(f"--checkpoint_dir {directory}: no such folder")
+    if not CHECKPOINT_FOLDER["check"](directory):
+        raise UserError(f"--checkpoint_dir {directory}: must be {CHECKPOINT_FOLDER['valid']}")
     settings = read_settings(directory)
     if settings is None:
         prefix = tf1_checkpoint(directory)
@@ -166,7 +243,11 @@ def load_model(directory, step=None, precision=None):
     if not step:
         raise UserError(f"--checkpoint_dir {directory}: no checkpoint in it yet")
     prefix = os.path.join(directory, f"{NAME}-{step}")
-    read_checkpoint(tf.train.Checkpoint(dcgan=dcgan), prefix).expect_partial()
+    try:
+        read_checkpoint(tf.train.Checkpoint(dcgan=dcgan), prefix, partly=True)
+    except UserError as error:
+        earlier = [other for other in latest_steps(directory) if other < step]
+        raise UserError(str(error) + (f"; --step {earlier[-1]} takes the one before" if earlier else "")) from error
     return dcgan, step
 
 
@@ -191,7 +272,7 @@ def load_weights(dcgan, directory):
         load_tf1(dcgan, prefix)
     else:
         networks = tf.train.Checkpoint(generator=dcgan.generator, discriminator=dcgan.discriminator)
-        read_checkpoint(tf.train.Checkpoint(dcgan=networks), prefix).expect_partial()
+        read_checkpoint(tf.train.Checkpoint(dcgan=networks), prefix, partly=True)
     return prefix
 
 

@@ -38,7 +38,7 @@ def run(main):
         message = "the package %s is not installed here; %s" % (error.name, how_to_install(error.name))
         code = _complain(message, 1, debug or ours)
     except OSError as error:
-        code = _complain(error, 1, debug)
+        code = _complain(_plain(error), 1, debug)
     except MemoryError:
         code = _complain("out of memory; a smaller --batch_size or --cache off needs less", 1, debug)
     except KeyboardInterrupt:
@@ -143,6 +143,13 @@ def check_writable(flag, path):
 def _name():
     name = os.path.basename(sys.argv[0])
     return name if name.endswith(".py") else "this program"
+
+
+def _plain(error):
+    """An OSError in words: of which file, and what is wrong."""
+    if not error.strerror:
+        return error
+    return ("%s: %s" % (error.filename, error.strerror.lower())) if error.filename else error.strerror.lower()
 
 
 def _complain(message, code, raise_it):

@@ -43,8 +43,17 @@ def one_of(*choices):
 
 
 WIDTH = dict(valid="a whole number from 1 to 65536", check=lambda n: 1 <= n <= 65536)
-FOLDER = dict(valid="the name of a folder", check=bool)
+FOLDER = dict(valid="the name of a folder, in UTF-8", check=lambda name: name and not _lone_bytes(name))
+CHECKPOINT_FOLDER = dict(
+    valid="the name of a folder, in UTF-8, without [ and \\, which TensorFlow takes for a pattern",
+    check=lambda name: FOLDER["check"](name) and not set(name) & set("[\\"),
+)
 RATE = dict(valid="a number above 0", check=lambda x: 0 < x < math.inf)
+
+
+def _lone_bytes(name):
+    """Whether a name holds bytes that are not UTF-8, which TensorFlow does not take in a path."""
+    return any("\ud800" <= character <= "\udfff" for character in name)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,14 @@ class TrainConfig:
         "data",
         "keep decoded images in memory: auto (what fits a quarter of the free memory), on (all) or off",
         **one_of("auto", "on", "off"),
+    )
+
+    max_bad: float = setting(
+        0.01,
+        "data",
+        "share of the files that may turn out broken before training stops",
+        valid="a number from 0 to 1",
+        check=lambda share: 0 <= share <= 1,
     )
 
     epoch: int = setting(25, "training", "passes over the data in all, not those still to do", **at_least(1))
@@ -122,7 +139,7 @@ class TrainConfig:
     df_dim: int = setting(64, "network", "width of the discriminator's first layer", **WIDTH, defines=True)
 
     checkpoint_dir: str = setting(
-        "checkpoints", "output", "where checkpoints go; a second run resumes from there", **FOLDER
+        "checkpoints", "output", "where checkpoints go; a second run resumes from there", **CHECKPOINT_FOLDER
     )
     sample_dir: str = setting("samples", "output", "where sample grids go", **FOLDER)
     log_dir: str = setting("logs", "output", "where TensorBoard logs go", **FOLDER)
@@ -139,6 +156,13 @@ class TrainConfig:
                 continue
             if rule["check"] and not rule["check"](value):
                 raise UserError(f"--{field.name} {value}: must be {rule['valid']}")
+        for name, folder in self.outputs().items():
+            if self.dataset and os.path.realpath(folder) == os.path.realpath(self.dataset):
+                raise UserError(f"--{name} {folder}: is the folder of the images; name another")
+
+    def outputs(self):
+        """The folders that are written to, by the names of their settings."""
+        return {name: getattr(self, name) for name in ("checkpoint_dir", "sample_dir", "log_dir")}
 
     def model_keywords(self):
         """The settings that DCGAN takes, as its keywords."""
@@ -154,11 +178,11 @@ class TrainConfig:
         """
         defining, allowed = [], []
         for field in dataclasses.fields(self):
-            if field.name in ("checkpoint_dir", "sample_dir", "log_dir", "step", "init_from"):
+            if field.name in ("step", "init_from", *self.outputs()):
                 continue
             before, now = saved.get(field.name, field.default), getattr(self, field.name)
             if field.name == "dataset":
-                before, now = os.path.abspath(before), os.path.abspath(now)
+                before, now = os.path.abspath(str(before)), os.path.abspath(now)
             if before != now:
                 line = f"--{field.name}: {_show(before)} before, {_show(now)} now"
                 (defining if field.metadata["defines"] else allowed).append(line)

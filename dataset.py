@@ -1,6 +1,7 @@
 """Images of a folder as batches, in an order that is a function of (seed, epoch)."""
 
 import collections
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -15,33 +16,46 @@ from errors import UserError
 
 SIZES_SAMPLED = 1000  # images whose headers are read for the report at the start
 AHEAD = 2  # batches read ahead
-MAX_BAD = 0.01  # share of files that may fail to decode before the folder is called wrong
 
 
 class ImageFolder:
     """The images below a folder, cut to squares of image_size, in batches.
 
     An epoch is every image once, in an order of its own, and drops what does not fill a batch.
+    Arguments: as the settings of these names in config.py; leave_out, folders not to search.
 
     Raises UserError for a folder that is missing, holds no images, or fewer than a batch.
     """
 
     def __init__(
-        self, folder, image_size, c_dim, batch_size, seed, train_size=None, crop=None, flip=False, cache="auto"
+        self,
+        folder,
+        image_size,
+        c_dim,
+        batch_size,
+        seed,
+        train_size=None,
+        crop=None,
+        flip=False,
+        cache="auto",
+        max_bad=0.01,
+        leave_out=(),
     ):
         self.folder = folder
         self.image_size, self.c_dim, self.batch_size = image_size, c_dim, batch_size
         self.seed, self.crop, self.flip = seed, crop, flip
-        self.bad = {}  # index -> reason
+        self.bad = {}  # path -> reason
         self.order = lru_cache(maxsize=3)(self.order)  # reading ahead crosses into the next epoch
         self.mirrored = lru_cache(maxsize=3)(self.mirrored)
         self.skipped = collections.Counter()
         if not os.path.isdir(folder):
             raise UserError(f"--dataset {folder}: no such folder")
         endings = " ".join(photos.ENDINGS)
-        found = sorted(photos.walk_photos(folder, lambda _, reason: self.skipped.update([reason])))
+        found = photos.walk_photos(folder, lambda _, reason: self.skipped.update([reason]), leave_out=leave_out)
+        found = sorted(found)
         self.found = len(found)
         self.paths = found[:train_size]
+        self.bad_allowed = min(math.ceil(max_bad * len(self.paths)), len(self.paths) - 1)
         if not found:
             raise UserError(f"--dataset {folder}: no images in it (looked for {endings}, also in subfolders)")
         if len(self.paths) < batch_size:
@@ -73,7 +87,8 @@ class ImageFolder:
         sizes = collections.Counter()
         for path in sample:
             try:
-                sizes["{}x{}".format(*photos.size_of(os.path.join(self.folder, path)))] += 1
+                _, size = photos.mode_and_size(os.path.join(self.folder, path))
+                sizes["{}x{}".format(*size)] += 1
             except photos.PhotoError:
                 sizes["unreadable"] += 1
         shown = ", ".join(f"{size} ({count / len(sample):.0%})" for size, count in sizes.most_common(4))
@@ -126,19 +141,21 @@ class ImageFolder:
     def decode_or_next(self, index):
         """As decode, but of the next file that decodes."""
         while True:
-            if index not in self.bad:
+            if self.paths[index] not in self.bad:
                 try:
                     return self.decode(index)
                 except photos.PhotoError as error:
-                    self.bad[index] = str(error)
-                    if len(self.bad) > max(1, MAX_BAD * len(self.paths)) or len(self.bad) == len(self.paths):
-                        raise UserError(self.bad_report()) from error
+                    self.bad[self.paths[index]] = str(error)
+                    if len(self.bad) > self.bad_allowed:
+                        remedy = "; --check lists them all and how to mend them, --max_bad says how many may be bad"
+                        raise UserError(self.bad_report() + remedy) from error
             index = (index + 1) % len(self.paths)
 
     def bad_report(self):
         """One message that names the files that did not decode, the first few of them."""
-        first = [f"{self.paths[index]} ({reason})" for index, reason in list(self.bad.items())[:5]]
-        return f"--dataset {self.folder}: {len(self.bad)} files do not decode, such as " + ", ".join(first)
+        files = "1 file does" if len(self.bad) == 1 else f"{len(self.bad):,} files do"
+        first = ", ".join(f"{path} ({reason})" for path, reason in sorted(self.bad.items())[:5])
+        return f"--dataset {self.folder}: {files} not decode: {first}" + (", …" if len(self.bad) > 5 else "")
 
     def batch(self, epoch, idx):
         """Batch idx of an epoch: uint8 [batch_size, image_size, image_size, c_dim]."""

@@ -39,9 +39,14 @@ def set_up(deterministic=False):
     deterministic: every op then gives the same bits for the same input, on a CPU.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    keras_home = os.environ.get("KERAS_HOME")
+    os.environ["KERAS_HOME"] = os.devnull  # else TensorFlow's import makes a folder in the user's home
     with quiet():
         import tensorflow as tf
 
+        del os.environ["KERAS_HOME"]
+        if keras_home is not None:
+            os.environ["KERAS_HOME"] = keras_home
         gpus = tf.config.list_physical_devices("GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)  # share it with other programs

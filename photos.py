@@ -34,14 +34,14 @@ def may_be_photo(name):
     return os.path.splitext(name)[1].lower() not in NOT_PHOTOS
 
 
-def walk_photos(folder, skip, wanted=is_image, leave_out=None):
+def walk_photos(folder, skip, wanted=is_image, leave_out=()):
     """Yield the paths of photos below folder, relative to it, as they are found.
 
     A folder's own files come first, sorted, then its subfolders. Links are followed, each real
     folder once, so loops end. `wanted` tells photos by their names. skip(path, reason) is called
-    for what is not yielded; the folder `leave_out` is passed over in silence.
+    for what is not yielded; the folders in `leave_out` are passed over in silence.
     """
-    seen = {identity(os.stat(path)) for path in (folder, leave_out) if path}
+    seen = {identity(os.stat(path)) for path in (folder, *leave_out) if os.path.exists(path)}
     pending = [""]
     while pending:
         inner = pending.pop()
@@ -117,8 +117,6 @@ def open_rgb(path):
             if image.mode.startswith("I"):  # 16-bit gray; Pillow clips where we scale
                 image = image.convert("I").point(lambda value: value / 257).convert("L")
             return image.convert("RGB")
-    except Image.DecompressionBombError as error:
-        raise PhotoError(f"more than {MAX_PIXELS:,} pixels") from error
     except PhotoError:
         raise
     except Exception as error:  # on a broken file a decoder may raise anything
@@ -127,6 +125,8 @@ def open_rgb(path):
 
 def _reason(error):
     """One line that says why a file does not decode."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MAX_PIXELS:,} pixels"
     if isinstance(error, Image.UnidentifiedImageError):
         return "not an image, or in a format that is not read here"
     if isinstance(error, OSError) and error.strerror:
@@ -136,11 +136,11 @@ def _reason(error):
     return str(error).split("\n")[0] or type(error).__name__
 
 
-def size_of(path):
-    """(width, height) as stored, from the file's header alone. Raises PhotoError."""
+def mode_and_size(path):
+    """(mode, (width, height)) as stored, from the file's header alone. Raises PhotoError."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return image.size
+            return image.mode, image.size
     except Exception as error:  # on a broken file a decoder may raise anything
         raise PhotoError(_reason(error)) from error
 

@@ -1,10 +1,13 @@
 """What a person sees of a run: a progress bar or plain lines, and TensorBoard's logs."""
 
+import contextlib
 import sys
 import time
 
 import tensorflow as tf
 from tqdm import tqdm
+
+from errors import SaveError
 
 
 def duration(seconds):
@@ -73,33 +76,77 @@ class Progress:
         self.bar.close()
 
 
+class Watch:
+    """Warns, once of each, of a discriminator that has won and of a generator that draws one picture.
+
+    say: a function that prints a message. The bounds are ours: a healthy d_loss stays near 1, and
+    pixels of healthy samples vary by some 50 levels of 255.
+    """
+
+    LONG = 500  # batches
+
+    def __init__(self, say):
+        self.say, self.since, self.warned = say, {}, set()
+
+    def losses(self, step, losses):
+        """Look at the losses of a step."""
+        what = f"d_loss has been near zero for {self.LONG} batches: the discriminator has won, and"
+        self._note("d_loss", step, losses["d_loss"] < 0.05, f"{what} the generator learns little from it")
+        what = f"g_loss has been near zero for {self.LONG} batches: the discriminator takes all for real, and"
+        self._note("g_loss", step, losses["g_loss"] < 0.05, f"{what} the generator learns nothing from it")
+
+    def samples(self, step, images):
+        """Look at the samples of a step, uint8 [N, H, W, C]."""
+        alike = float(images.std(axis=0).mean()) < 2
+        self._note("alike", step, alike, f"all samples have been alike for {self.LONG} batches: the generator is dead")
+
+    def _note(self, name, step, dead, message):
+        since = self.since.setdefault(name, step) if dead else self.since.pop(name, step)
+        if dead and step - since >= self.LONG and name not in self.warned:
+            self.warned.add(name)
+            self.say(
+                f"warning: {message}. If the samples get no better, stop and go back with --step to a checkpoint "
+                "from before, with --g_steps 3 or --d_learning_rate 0.0001"
+            )
+
+
 class Summaries:
-    """TensorBoard's logs, under the original's tags."""
+    """TensorBoard's logs, under the original's tags. Raises SaveError where they can't be written."""
 
     def __init__(self, log_dir, step):
         """step: batches already trained. What a process that was killed logged after it is superseded."""
-        with tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
+        self.log_dir = log_dir
+        with self.writing(), tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
             start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
             writer.add_session_log(start, step + 1)  # TensorBoard drops earlier events from this step on
         self.writer = tf.summary.create_file_writer(log_dir)
 
+    @contextlib.contextmanager
+    def writing(self):
+        """TensorFlow's errors in words."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise SaveError(f"--log_dir {self.log_dir}: can't be written to ({SaveError.reason(error)})") from error
+
     def scalars(self, step, losses, outputs, images_per_second):
         """Losses, D's mean probabilities, rate; histograms of z, D(x) (d) and D(G(z)) (d_)."""
         names = {"d_real": "D(x)", "d_fake": "D(G(z))"}
-        with self.writer.as_default(step):
+        with self.writing(), self.writer.as_default(step):
             for name, value in losses.items():
                 tf.summary.scalar(names.get(name, name), value)
             tf.summary.scalar("images_per_second", images_per_second)
             for name, values in outputs.items():
                 tf.summary.histogram(name, values)
-        self.writer.flush()
+            self.writer.flush()
 
     def images(self, step, grid):
         """The sample grid, uint8 [H, W, C]."""
-        with self.writer.as_default(step):
+        with self.writing(), self.writer.as_default(step):
             tf.summary.image("G", grid[None])
-        self.writer.flush()
+            self.writer.flush()
 
     def close(self):
-        """Write what is pending."""
-        self.writer.close()
+        """Let go of the file. Nothing is pending."""
+        with contextlib.suppress(tf.errors.OpError):  # an error of before, once more
+            self.writer.close()

@@ -16,10 +16,14 @@ cli.check_python()
 
 from config import TrainConfig, parse  # noqa: E402
 
+EXITS = (
+    "0 done, 1 failed (a full disk, say), 2 bad usage or data, 3 numbers gone bad, 130 or 143 interrupted after saving"
+)
+
 
 def flags():
     """The command line, made from the settings in config.py."""
-    parser = cli.parser(__doc__, "0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted after saving")
+    parser = cli.parser(__doc__, EXITS)
     groups = {}
     for field in dataclasses.fields(TrainConfig):
         rule = field.metadata
@@ -38,14 +42,22 @@ def flags():
                 metavar=rule["metavar"] or {int: "N", float: "X", str: "DIR"}[field.type],
                 help=rule["help"] + shown,
             )
+    groups["data"].add_argument(
+        "--check", action="store_true", help="read every file and report what is wrong with which, without training"
+    )
     return parser
 
 
 def main(arguments):
-    """Train. Returns the exit code."""
+    """Train, or check the data. Returns the exit code."""
     options = vars(flags().parse_args(arguments))
     del options["debug"]
+    check = options.pop("check")
     config = TrainConfig(**options)
+    if check:
+        import preflight
+
+        return preflight.check(config)
 
     import devices
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import glob
+import json
+import math
 import os
 import shlex
 import shutil
@@ -16,11 +18,12 @@ import checkpointing
 import devices
 import utils
 from dataset import ImageFolder
-from errors import UserError
+from errors import NumbersError, UserError
 from model import DCGAN
-from reporting import Progress, Summaries
+from reporting import Progress, Summaries, Watch
 
 SAMPLES = 64  # images in a sample grid: 8x8, as in the original
+PICTURES = ("train_*.png", "real.png")  # what goes into --sample_dir
 
 
 def train(config, device=""):
@@ -28,7 +31,9 @@ def train(config, device=""):
 
     Writes checkpoints, sample grids and logs into the folders that config names, and prints what
     it does. Returns the exit code: 0 when all epochs are done, 130 or 143 after SIGINT or SIGTERM
-    (the batch finished, everything saved). Raises UserError before any work for what can't run.
+    (the batch finished, everything saved). Raises UserError before any work for what can't run,
+    and later, after saving, where too many files turn out broken; NumbersError where a loss or a
+    weight is not finite; SaveError or OSError where the disk takes no more.
     """
     data = ImageFolder(
         config.dataset,
@@ -40,6 +45,8 @@ def train(config, device=""):
         config.crop,
         config.flip,
         config.cache,
+        config.max_bad,
+        leave_out=config.outputs().values(),
     )
     for line in data.describe():
         print(line)
@@ -57,6 +64,7 @@ def train(config, device=""):
 
     progress = Progress(run.position, stop, data.batches_per_epoch, config.batch_size)
     summaries = Summaries(config.log_dir, run.step)
+    watch = Watch(progress.say)
     interrupted = 0
     with Interruption() as interruption:
         try:
@@ -66,17 +74,27 @@ def train(config, device=""):
                 progress.advance()
                 interrupted = interruption.signal  # read once: what comes later is for the next batch
                 last = run.position == stop or interrupted
-                if run.step % config.log_every == 1 % config.log_every or last:
+                log = run.step % config.log_every == 1 % config.log_every or last
+                sample = run.step % config.sample_every == 0 or run.position == stop
+                save = run.step % config.checkpoint_every == 0 or last
+                if log or sample or save:
+                    run.check_numbers(losses)
+                if log:
                     losses = {name: float(value) for name, value in losses.items()}
                     summaries.scalars(run.step, losses, outputs, progress.log(losses))
-                if run.step % config.sample_every == 0 or run.position == stop:
-                    summaries.images(run.step, run.save_samples())
-                if run.step % config.checkpoint_every == 0 or last:
-                    run.checkpoints.save(run.step)
+                    watch.losses(run.step, losses)
+                if sample:
+                    images = run.sample()
+                    summaries.images(run.step, run.save_samples(images))
+                    watch.samples(run.step, images)
+                if save:
+                    run.save()
                 if last:
                     break
-        except UserError:  # of the data: what was trained is not lost
-            run.checkpoints.save(run.step)
+        except NumbersError:
+            raise
+        except (UserError, OSError):  # bad data, a full disk: what was trained is not lost
+            run.save()
             raise
         finally:
             progress.close()
@@ -105,6 +123,8 @@ class Run:
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
+        with tf.device("CPU:0"):  # {path: reason} of the files that turned out broken, as JSON
+            self.bad = tf.Variable("{}", dtype=tf.string, trainable=False)
         self.checkpoints = checkpointing.Checkpoints(
             config.checkpoint_dir,
             config.max_to_keep,
@@ -112,8 +132,16 @@ class Run:
             sample_z=self.sample_z,
             epoch=self.epoch,
             idx=self.idx,
+            bad=self.bad,
         )
+        for pattern in PICTURES:  # what a run that was killed left half written
+            for path in glob.glob(os.path.join(glob.escape(config.sample_dir), f"{pattern}.partial")):
+                os.remove(path)
         self.step = self.checkpoints.restore(config.step)
+        present = set(data.paths)
+        bad = json.loads(self.bad.numpy())
+        data.bad |= {path: reason for path, reason in bad.items() if path in present}
+        self.weights = [v for v in self.dcgan.variables if v.dtype.is_floating]
         # Where the folder holds fewer images than it did, an epoch may end before the batch that was next
         idx = min(int(self.idx), self.batches_per_epoch)
         self.position = int(self.epoch) * self.batches_per_epoch + idx
@@ -121,6 +149,8 @@ class Run:
             epoch, idx = divmod(self.position, self.batches_per_epoch)
             path = self.checkpoints.path(self.step)
             print(f"resuming from {path}: epoch {epoch}, batch {idx} of {self.batches_per_epoch}")
+            if data.bad:
+                print(f"passed over as before: {data.bad_report()}")
         elif config.init_from:
             prefix = checkpointing.load_weights(self.dcgan, config.init_from)
             print(f"a new run, seed {config.seed}, from the weights of {prefix}; the optimizers start anew")
@@ -140,8 +170,9 @@ class Run:
                     + "\ngive the same to go on with it, or start afresh with other folders:"
                     + " --checkpoint_dir, --sample_dir and --log_dir"
                 )
-            if saved["images"] != len(self.data.paths):
-                allowed.append(f"--dataset: {saved['images']:,} images before, {len(self.data.paths):,} now")
+            before = checkpointing.read_json(config.checkpoint_dir, checkpointing.IMAGES, list)
+            if before is not None and before != self.data.paths:
+                allowed.append(f"--dataset: {difference(before, self.data.paths)}; the order is another from here on")
             for line in allowed:
                 print(f"changed since the last run: {line}")
         elif checkpointing.latest_steps(config.checkpoint_dir):
@@ -149,14 +180,14 @@ class Run:
                 f"--checkpoint_dir {config.checkpoint_dir}: holds checkpoints but no {checkpointing.SETTINGS}; "
                 "use another folder"
             )
-        for name, patterns in (("sample_dir", ["train_*.png", "real.png"]), ("log_dir", ["events.out.tfevents.*"])):
+        for name, patterns in (("sample_dir", PICTURES), ("log_dir", ["events.out.tfevents.*"])):
             folder = getattr(config, name)
-            own = saved and self.relative(folder) in saved["folders"]
+            own = saved and self.relative(folder) in saved.get("folders", [])
             found = [path for pattern in patterns for path in glob.glob(os.path.join(glob.escape(folder), pattern))]
             if found and not own:
                 raise UserError(f"--{name} {folder}: holds another run's files; name another folder or move them")
-        for name in ("checkpoint_dir", "sample_dir", "log_dir"):
-            make_folder(f"--{name}", getattr(config, name))
+        for name, folder in config.outputs().items():
+            make_folder(f"--{name}", folder)
 
     def relative(self, folder):
         """A folder's path from the checkpoints, which stays true when both are moved."""
@@ -168,8 +199,9 @@ class Run:
         folders = {self.relative(config.sample_dir), self.relative(config.log_dir), *saved.get("folders", [])}
         settings = dataclasses.asdict(config)
         del settings["step"], settings["init_from"]  # of this part of the run alone
-        settings |= dict(dataset=os.path.abspath(config.dataset), images=len(self.data.paths), folders=sorted(folders))
-        checkpointing.write_settings(config.checkpoint_dir, settings)
+        settings |= dict(dataset=os.path.abspath(config.dataset), folders=sorted(folders))
+        checkpointing.write_json(config.checkpoint_dir, checkpointing.IMAGES, self.data.paths)
+        checkpointing.write_json(config.checkpoint_dir, checkpointing.SETTINGS, settings)
         if not self.step:
             reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])
             utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))
@@ -182,9 +214,39 @@ class Run:
         self.epoch.assign(epoch)
         self.idx.assign(idx)
 
-    def save_samples(self):
-        """Write the grid of G(sample_z) under the batch just trained. Returns it, uint8 [H, W, C]."""
-        grid = utils.merge(utils.inverse_transform(self.dcgan.sample(self.sample_z)))
+    def check_numbers(self, losses):
+        """Raise NumbersError unless all losses and weights are finite numbers."""
+        wrong = [f"{name} is {float(value)}" for name, value in losses.items() if not math.isfinite(value)]
+        wrong += [
+            f"{weight.name} is not finite" for weight, good in zip(self.weights, finite(self.weights)) if not good
+        ]
+        if not wrong:
+            return
+        kept = [step for step in self.checkpoints.steps() if step < self.step]
+        advice = "a lower --learning_rate, such as 0.0001" + (
+            ", or --precision float32" if self.config.precision != "float32" else ""
+        )
+        if kept:
+            earlier = f", or with --step {kept[-2]} from the one before" if kept[1:] else ""
+            how = f"the last good checkpoint is {self.checkpoints.path(kept[-1])}; the same command with {advice}, "
+            how += f"goes on from there{earlier}"
+        else:
+            how = f"there is no checkpoint yet; start again with {advice}"
+        more = f" and {len(wrong) - 3} more" if wrong[3:] else ""
+        raise NumbersError(f"numbers gone bad by step {self.step:,}: {', '.join(wrong[:3])}{more}; {how}")
+
+    def save(self):
+        """Write a checkpoint of this step."""
+        self.bad.assign(json.dumps(self.data.bad, sort_keys=True))
+        self.checkpoints.save(self.step)
+
+    def sample(self):
+        """G(sample_z), uint8 [SAMPLES, H, W, C]."""
+        return utils.inverse_transform(self.dcgan.sample(self.sample_z))
+
+    def save_samples(self, images):
+        """Write the grid of what `sample` gave under the batch just trained. Returns it, uint8 [H, W, C]."""
+        grid = utils.merge(images)
         epoch, idx = divmod(self.position - 1, self.batches_per_epoch)
         self.last_samples = os.path.join(self.config.sample_dir, f"train_{epoch:02d}_{idx:04d}.png")
         utils.save_image(grid, self.last_samples)
@@ -201,6 +263,23 @@ class Run:
         print(f"the last samples: {self.last_samples}")
         print(f"{tensorboard()} --logdir {shlex.quote(self.config.log_dir)} --samples_per_plugin images=200")
         return 0
+
+
+@tf.function(autograph=False)
+def finite(variables):
+    """Of each variable, whether all its numbers are finite -> bool [len(variables)]."""
+    return tf.stack([tf.reduce_all(tf.math.is_finite(variable)) for variable in variables])
+
+
+def difference(before, now):
+    """In words, what is gone and what is new between two lists of files."""
+    gone, new = sorted(set(before) - set(now)), sorted(set(now) - set(before))
+    parts = []
+    for paths, what in (gone, "gone"), (new, "new"):
+        if paths:
+            shown = ", ".join(paths[:3]) + (", …" if paths[3:] else "")
+            parts.append(f"{len(paths):,} {'file is' if len(paths) == 1 else 'files are'} {what} ({shown})")
+    return f"{len(before):,} images before, {len(now):,} now: " + ", ".join(parts)
 
 
 def make_folder(flag, folder):

@@ -83,20 +83,27 @@ def arithmetic_figure(columns, around):
 
 
 def write_text(path, text):
-    """Write text as UTF-8."""
+    """Write text as UTF-8, onto the disk itself: what a run stands on must outlive a power cut."""
     with whole_file(path) as file:
         file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
 def whole_file(path):
-    """A binary file to write, which takes the place of `path` when it is complete, else never."""
+    """A binary file to write, which takes the place of `path` when it is complete, else never.
+
+    Raises OSError, which names the path.
+    """
     partial = f"{path}.partial"
     try:
         with open(partial, "wb") as file:
             yield file
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.remove(partial)
+        if isinstance(error, OSError) and error.filename is None:  # a write's: the disk is full, say
+            error.filename = os.fspath(path)
         raise

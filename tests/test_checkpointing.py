@@ -1,17 +1,21 @@
+import glob
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT
+from hypothesis import given, strategies
 
 import checkpointing
+import training
 from errors import UserError
 
 
 def make(folder, value=0.0, max_to_keep=3):
-    x = tf.Variable(value)
+    x = tf.Variable(value, dtype=tf.float32)
     return x, checkpointing.Checkpoints(str(folder), max_to_keep, x=x)
 
 
@@ -69,8 +73,113 @@ def test_objects_of_another_shape_are_refused(tmp_path):
     checkpoints.save(5)
     checkpoints.lock.close()
     other = checkpointing.Checkpoints(str(tmp_path), 3, x=tf.Variable([1.0, 2.0]))
-    with pytest.raises(UserError, match=r"DCGAN.model-5: does not restore"):
+    with pytest.raises(
+        UserError, match=r"no checkpoint in it can be restored(.|\n)*DCGAN.model-5: damaged, it does not restore"
+    ):
         other.restore()
+
+
+def spoil(path, how):
+    """Cut a file in half, flip one bit in its middle, empty it, or remove it."""
+    with open(path, "rb") as file:
+        content = bytearray(file.read())
+    if how == "gone":
+        os.remove(path)
+        return
+    if how == "flipped":
+        content[len(content) // 2] ^= 8
+    with open(path, "wb") as file:
+        file.write(content[: {"cut": len(content) // 2, "flipped": None, "empty": 0}[how]])
+
+
+@pytest.mark.parametrize("part", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("how", ["cut", "flipped", "empty", "gone"])
+def test_damaged_checkpoint_is_named_and_the_one_before_it_restored(tmp_path, capsys, part, how):
+    x, checkpoints = make(tmp_path, np.arange(100.0))
+    checkpoints.save(5)
+    x.assign(x + 1)
+    checkpoints.save(10)
+    spoil(checkpoints.path(10) + part, how)
+    assert checkpoints.restore() == 5
+    np.testing.assert_array_equal(x, np.arange(100.0))
+    named = f"{checkpoints.path(10)}: damaged, it does not restore" in capsys.readouterr().out
+    assert named or (how, part) == ("gone", ".index")  # which is no checkpoint at all
+    checkpoints.save(10)
+    assert checkpoints.restore() == 10
+    assert checkpoints.steps() == [5, 10]
+
+
+def test_damaged_checkpoint_is_refused_where_it_was_asked_for_or_none_is_whole(tmp_path):
+    _, checkpoints = make(tmp_path, np.arange(100.0))
+    for step in 5, 10:
+        checkpoints.save(step)
+    spoil(checkpoints.path(10) + ".data-00000-of-00001", "flipped")
+    with pytest.raises(UserError, match=r"DCGAN\.model-10: damaged"):
+        checkpoints.restore(10)
+    spoil(checkpoints.path(5) + ".index", "cut")
+    with pytest.raises(UserError, match=r"no checkpoint in it can be restored(.|\n)*model-10(.|\n)*model-5"):
+        checkpoints.restore()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A checkpoint of a few variables, and the bytes of its files."""
+    x, checkpoints = make(tmp_path_factory.mktemp("whole"), np.arange(300.0))
+    checkpoints.save(5)
+    files = {}
+    for path in glob.glob(checkpoints.path(5) + ".*"):
+        with open(path, "rb") as file:
+            files[path] = file.read()
+    return x, checkpoints, files
+
+
+@given(data=strategies.data())
+def test_no_flipped_bit_and_no_cut_changes_a_value_unseen(whole, data):
+    x, checkpoints, files = whole
+    path, content = data.draw(strategies.sampled_from(sorted(files.items())))
+    spoiled = bytearray(content)
+    if data.draw(strategies.booleans(), "cut"):
+        spoiled = spoiled[: data.draw(strategies.integers(0, len(content) - 1), "length")]
+    else:
+        bit = data.draw(strategies.integers(0, 8 * len(content) - 1), "bit")
+        spoiled[bit // 8] ^= 1 << bit % 8
+    with open(path, "wb") as file:
+        file.write(spoiled)
+    x.assign(tf.zeros_like(x))
+    try:
+        checkpoints.restore(5)
+    except UserError:
+        pass
+    else:
+        np.testing.assert_array_equal(x, np.arange(300.0))
+    finally:
+        with open(path, "wb") as file:
+            file.write(content)
+
+
+def test_a_model_is_not_loaded_from_a_damaged_checkpoint(tiny):
+    config = tiny(checkpoint_every=3)
+    training.train(config)
+    spoil(os.path.join(config.checkpoint_dir, "DCGAN.model-6.data-00000-of-00001"), "flipped")
+    with pytest.raises(UserError, match=r"DCGAN\.model-6: damaged.*; --step 3 takes the one before"):
+        checkpointing.load_model(config.checkpoint_dir)
+    assert checkpointing.load_model(config.checkpoint_dir, 3)[1] == 3
+
+
+def test_saving_a_step_again_does_not_touch_it(tmp_path):
+    x, checkpoints = make(tmp_path, 1.0)
+    checkpoints.save(5)
+    x.assign(2.0)
+    checkpoints.save(5)
+    checkpoints.restore()
+    assert float(x) == 1
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"image_size": 64}', '{"image_size": "64"}', "[" * 100_000, "\0"])
+def test_settings_that_are_none_are_refused(tmp_path, content):
+    (tmp_path / "settings.json").write_text(content)
+    with pytest.raises(UserError, match=r"settings.json: .*; restore it or use another folder"):
+        checkpointing.read_settings(str(tmp_path))
 
 
 def test_scraps_of_a_dead_save_are_cleared(tmp_path):
@@ -105,8 +214,9 @@ def test_second_holder_is_refused_and_a_dead_one_does_not_block(tmp_path):
 
 def test_settings_read_back_and_broken_ones_are_named(tmp_path):
     assert checkpointing.read_settings(str(tmp_path)) is None
-    checkpointing.write_settings(str(tmp_path), {"epoch": 3, "dataset": "ü"})
-    assert checkpointing.read_settings(str(tmp_path)) == {"epoch": 3, "dataset": "ü"}
+    settings = dict(image_size=64, z_dim=100, gf_dim=8, df_dim=8, c_dim=3, dataset="ü")
+    checkpointing.write_json(str(tmp_path), "settings.json", settings)
+    assert checkpointing.read_settings(str(tmp_path)) == settings
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(UserError, match=r"settings.json: not readable as JSON"):
         checkpointing.read_settings(str(tmp_path))

@@ -11,7 +11,7 @@ script = load_script("train-dcgan.py")
 
 def parsed(*arguments):
     options = vars(script.flags().parse_args(["--dataset", "d", *map(str, arguments)]))
-    del options["debug"]
+    del options["debug"], options["check"]
     return TrainConfig(**options)
 
 
@@ -29,7 +29,7 @@ def test_every_flag_sets_its_setting():
         dataset="d", train_size=7, crop=108, flip=True, epoch=3, batch_size=5, learning_rate=0.1,
         d_learning_rate=0.2, g_learning_rate=0.3, beta1=0.4, g_steps=1, seed=9, deterministic=True,
         image_size=32, c_dim=1, z_dim=11, gf_dim=12, df_dim=13, checkpoint_dir="c", sample_dir="s",
-        log_dir="l", cache="off", init_from="i", precision="bfloat16", xla=True,
+        log_dir="l", cache="off", max_bad=0.5, init_from="i", precision="bfloat16", xla=True,
         sample_every=14, checkpoint_every=15, log_every=16, max_to_keep=17, step=18,
     )  # fmt: skip
     config = TrainConfig(**given)
@@ -44,7 +44,14 @@ def test_every_flag_sets_its_setting():
         ("epoch", "1.5", "a whole number of at least 1"),
         ("batch_size", "-3", "a whole number from 1 to 65536"),
         ("z_dim", "99999999999999999999", "a whole number from 1 to 65536"),
-        ("sample_dir", "", "the name of a folder"),
+        ("sample_dir", "", "the name of a folder, in UTF-8"),
+        (
+            "checkpoint_dir",
+            "a[b]",
+            "the name of a folder, in UTF-8, without [ and \\, which TensorFlow takes for a pattern",
+        ),
+        ("log_dir", "\udcff", "the name of a folder, in UTF-8"),
+        ("max_bad", "1.5", "a number from 0 to 1"),
         ("image_size", "65", "one of 16, 32, 64, 128, 256"),
         ("c_dim", "4", "one of 1, 3"),
         ("learning_rate", "0", "a number above 0"),

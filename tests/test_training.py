@@ -1,6 +1,7 @@
 import dataclasses
 import glob
 import os
+import re
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 import checkpointing
 import training
-from errors import UserError
+from errors import NumbersError, UserError
 
 
 def names(folder):
@@ -212,7 +213,7 @@ def test_changed_number_of_images_is_told_and_the_run_goes_on(tiny, faces, tmp_p
     capsys.readouterr()
     assert training.train(dataclasses.replace(config, epoch=2)) == 0
     printed = capsys.readouterr().out
-    assert "--dataset: 26 images before, 9 now" in printed
+    assert "--dataset: 26 images before, 9 now: 17 files are gone (00009.png, 00010.png, 00011.png, …)" in printed
     assert "epoch 1, batch 0 of 2" in printed
 
 
@@ -251,6 +252,106 @@ def test_broken_file_is_named_at_the_end(tiny, faces, tmp_path, capsys):
     (folder / "broken.png").write_bytes(b"broken")
     training.train(tiny(dataset=str(folder), epoch=2))
     assert "broken.png (not an image" in capsys.readouterr().out
+
+
+def copied(faces, folder):
+    """The faces once more, to spoil."""
+    folder.mkdir()
+    for name in os.listdir(faces):
+        os.link(os.path.join(faces, name), folder / name)
+    return str(folder)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_numbers_gone_bad_stop_the_run_and_leave_the_last_checkpoint(tiny, saved):
+    config = tiny(epoch=1, checkpoint_every=4, log_every=3)
+    if saved:
+        training.train(config)
+        before = weights(config, 6)
+    with pytest.raises(NumbersError) as error:
+        training.train(dataclasses.replace(config, epoch=3, learning_rate=1e30))
+    assert error.value.exit_code == 3
+    step = int(re.search(r"gone bad by step (\d+): ", str(error.value))[1])
+    assert step <= (6 if saved else 0) + 4  # the first after, or the second if the first was still well
+    assert "a lower --learning_rate, such as 0.0001" in str(error.value)
+    if not saved:
+        assert "there is no checkpoint yet; start again" in str(error.value)
+        assert checkpointing.latest_steps(config.checkpoint_dir) == []
+        return
+    assert f"last good checkpoint is {config.checkpoint_dir}/DCGAN.model-6" in str(error.value)
+    assert "with --step 4 from the one before" in str(error.value)
+    assert checkpointing.latest_steps(config.checkpoint_dir) == [4, 6]
+    for name, value in weights(config, 6).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["moving_variance", "w", "beta"])
+def test_a_weight_that_is_not_finite_is_found_where_no_loss_tells(tiny, monkeypatch, name):
+    def spoil(dcgan, images):
+        result = whole(dcgan, images)
+        variable = next(v for v in dcgan.generator.variables if v.name.endswith(f"{name}:0"))
+        variable.assign(tf.fill(variable.shape, np.inf))
+        return result
+
+    whole = training.DCGAN.train_step_and_outputs
+    monkeypatch.setattr(training.DCGAN, "train_step_and_outputs", spoil)
+    config = tiny()
+    with pytest.raises(NumbersError, match=rf"bad by step 1: generator/g_.*/{name}:0 is not finite"):
+        training.train(config)
+    assert checkpointing.latest_steps(config.checkpoint_dir) == []
+
+
+def test_broken_files_are_remembered_with_the_checkpoint(tiny, faces, tmp_path, capsys):
+    folder = copied(faces, tmp_path / "faces")
+    os.remove(os.path.join(folder, "00003.png"))
+    with open(os.path.join(folder, "00003.png"), "wb") as file:
+        file.write(b"broken")
+    config = tiny(dataset=folder, max_bad=0.1)
+    training.train(config)
+    os.remove(os.path.join(folder, "00003.png"))
+    os.link(os.path.join(faces, "00003.png"), os.path.join(folder, "00003.png"))  # mended
+    capsys.readouterr()
+    training.train(dataclasses.replace(config, epoch=2))
+    printed = capsys.readouterr().out
+    assert "passed over as before: " in printed
+    assert printed.count("1 file does not decode: 00003.png (not an image") == 2  # at the start and at the end
+
+
+def test_more_broken_files_than_allowed_stop_the_run(tiny, faces, tmp_path):
+    folder = copied(faces, tmp_path / "faces")
+    for name in "a.png", "b.png":
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(b"broken")
+    assert training.train(tiny(dataset=folder, max_bad=0.05)) == 0  # 2 of 28
+    with pytest.raises(UserError, match=r"2 files do not decode: a\.png"):
+        training.train(tiny(dataset=folder, max_bad=0.03, checkpoint_dir=str(tmp_path / "c"),
+                            sample_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l")))  # fmt: skip
+
+
+def test_what_the_run_writes_is_not_taken_for_its_data(tiny, faces, tmp_path, capsys):
+    folder = copied(faces, tmp_path / "faces")
+    config = tiny(dataset=folder, sample_dir=os.path.join(folder, "samples"), checkpoint_dir=os.path.join(folder, "c"))
+    training.train(config)
+    assert training.train(dataclasses.replace(config, epoch=2)) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("26 images in") == 2 and "--dataset:" not in printed
+    with pytest.raises(UserError, match=r"--sample_dir .*faces/\.: is the folder of the images"):
+        tiny(dataset=folder, sample_dir=folder + "/.")
+
+
+def test_files_that_came_and_went_are_told_by_name():
+    told = training.difference(["a", "b", "c"], ["b", "c", "d", "e", "f", "g"])
+    assert told == "3 images before, 6 now: 1 file is gone (a), 4 files are new (d, e, f, …)"
+
+
+def test_half_written_pictures_of_a_killed_run_are_cleared(tiny):
+    config = tiny(epoch=1)
+    training.train(config)
+    for name in "train_00_0099.png.partial", "real.png.partial", "mine.png.partial":
+        with open(os.path.join(config.sample_dir, name), "wb"):
+            pass
+    training.train(dataclasses.replace(config, epoch=2))
+    assert [name for name in names(config.sample_dir) if name.endswith(".partial")] == ["mine.png.partial"]
 
 
 TF1 = os.path.join(os.path.dirname(__file__), "fixtures", "tf1_checkpoint")

@@ -1,0 +1,124 @@
+"""Look at every file of a data set before training: modes, sizes, copies, and what does not decode.
+
+Imports neither TensorFlow nor the model.
+"""
+
+import collections
+import hashlib
+import io
+import itertools
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from tqdm import tqdm
+
+import photos
+from errors import UserError
+
+BLOCK = 1024  # files handed to the threads at a time
+SHOWN = 100  # names of a list that are printed
+# How to mend a file, by a part of the reason why it does not decode
+REMEDIES = {
+    "truncated": "copy them anew from where they came, or delete them",
+    "not an image": "save them as PNG or JPEG with a picture editor, or delete them",
+    "empty": "copy them anew from where they came, or delete them",
+    "pixels": "shrink them, or delete them",
+    "permission": "give yourself leave to read them (chmod u+r)",
+    "": "save them anew with a picture editor, or delete them",
+}
+
+
+def check(config):
+    """Read every file that training with `config` would, and print what was found -> exit code.
+
+    0, or 2 where more files are bad than --max_bad allows. Raises UserError for a folder that is
+    missing or holds no images.
+    """
+    skipped = collections.Counter()
+    if not os.path.isdir(config.dataset):
+        raise UserError(f"--dataset {config.dataset}: no such folder")
+    found = photos.walk_photos(
+        config.dataset, lambda _, reason: skipped.update([reason]), leave_out=config.outputs().values()
+    )
+    paths = sorted(found)[: config.train_size]
+    if not paths:
+        raise UserError(f"--dataset {config.dataset}: no images in it (looked for {' '.join(photos.ENDINGS)})")
+
+    modes, sizes = collections.Counter(), collections.Counter()
+    originals, copies, bad = {}, [], collections.defaultdict(list)
+    for path, (digest, mode, size, reason) in zip(paths, look_at_all(config.dataset, paths)):
+        modes[mode] += bool(mode)
+        sizes[size] += bool(size)
+        if reason:
+            bad[remedy(reason)].append(f"{path}: {reason}")
+        elif digest in originals:
+            copies.append(f"{path} is a copy of {originals[digest]}")
+        else:
+            originals[digest] = path
+
+    number = sum(map(len, bad.values()))
+    print(f"{len(paths):,} images in {config.dataset}, {len(paths) - number:,} of them good")
+    print("modes: " + counts(modes))
+    print("sizes: " + counts({"{}x{}".format(*size): count for size, count in sizes.items() if size}))
+    small = sum(count for size, count in sizes.items() if size and min(size) < config.image_size)
+    if small:
+        print(f"smaller than --image_size {config.image_size}: {small:,}, which are enlarged")
+    if skipped:
+        print("skipped: " + counts(skipped))
+    print_list("exact copies", copies)
+    for what, lines in bad.items():
+        print_list(f"bad, {what}", lines)
+    share = number / len(paths)
+    print(f"bad: {number:,} ({share:.2%}; --max_bad allows {config.max_bad:.2%})")
+    return 0 if number < len(paths) and number <= -(-config.max_bad * len(paths) // 1) else 2
+
+
+def look_at_all(folder, paths):
+    """What `look` says of each path, in order. Shows a bar on a terminal."""
+    bar = tqdm(total=len(paths), unit="file", file=sys.stderr, disable=None, leave=False)
+    paths = iter(paths)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
+        while block := list(itertools.islice(paths, BLOCK)):
+            for findings in pool.map(look, [os.path.join(folder, path) for path in block]):
+                bar.update()
+                yield findings
+
+
+def look(path):
+    """One file -> (digest of its bytes, mode, (width, height), why it does not decode); None for what is not so."""
+    mode = size = None
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        if not content:
+            raise photos.PhotoError("empty")
+        mode, size = photos.mode_and_size(io.BytesIO(content))
+        photos.open_rgb(io.BytesIO(content))
+        return hashlib.blake2b(content, digest_size=16).digest(), mode, size, None
+    except photos.PhotoError as error:
+        return None, mode, size, str(error)
+    except OSError as error:
+        return None, mode, size, (error.strerror or str(error)).lower()
+
+
+def remedy(reason):
+    """How to mend files that do not decode for this reason."""
+    return next(how for part, how in REMEDIES.items() if part in reason)
+
+
+def counts(counter):
+    """The most frequent of a counter, in words."""
+    items = sorted(counter.items(), key=lambda item: (-item[1], str(item[0])))
+    shown = ", ".join(f"{name} ({count:,})" for name, count in items[:10] if name)
+    return shown + (f", {len(items) - 10} more" if len(items) > 10 else "")
+
+
+def print_list(title, lines):
+    """A titled list, cut at SHOWN."""
+    if lines:
+        print(f"{title}: {len(lines):,}")
+        for line in lines[:SHOWN]:
+            print(f"  {line}")
+        if lines[SHOWN:]:
+            print(f"  and {len(lines) - SHOWN:,} more")
