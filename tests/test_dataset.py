@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from dataset import ImageFolder
@@ -155,3 +157,27 @@ def test_auto_cache_keeps_what_fits_a_quarter_of_the_free_memory(faces, monkeypa
     partly = [batch.numpy() for batch in folder.batches(0, 12)]
     np.testing.assert_array_equal(partly, [batch.numpy() for batch in folder_of(faces, cache="off").batches(0, 12)])
     assert len(folder_of(faces, cache="on").cached) == 26
+
+
+@given(n=st.integers(1, 26), batch_size=st.integers(1, 26), seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 10**6))
+def test_any_epoch_is_an_order_of_its_own_of_distinct_images_in_whole_batches(faces, n, batch_size, seed, epoch):
+    batch_size = min(n, batch_size)
+    order = folder_of(faces, train_size=n, batch_size=batch_size, seed=seed).order(epoch)
+    assert order.shape == (n // batch_size, batch_size)
+    assert len(set(order.flat)) == order.size and set(order.flat) <= set(range(n))
+    again = folder_of(faces, train_size=n, batch_size=1, seed=seed, flip=True).order(epoch)
+    np.testing.assert_array_equal(order.flat, again.flat[: order.size])  # whatever else is asked for
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    stop=st.integers(1, 20), cuts=st.lists(st.integers(0, 20)), seed=st.integers(0, 99), batch_size=st.integers(3, 9)
+)
+def test_a_run_in_any_pieces_sees_the_batches_of_a_run_in_one(faces, stop, cuts, seed, batch_size):
+    def batches(start, stop):
+        folder = folder_of(faces, seed=seed, batch_size=batch_size, flip=True)
+        return [batch.numpy() for batch in folder.batches(start, stop)]
+
+    ends = [0, *sorted(cut for cut in cuts if cut < stop), stop]
+    pieces = [batch for start, end in zip(ends, ends[1:]) for batch in batches(start, end)]
+    np.testing.assert_array_equal(pieces, batches(0, stop))

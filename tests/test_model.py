@@ -3,6 +3,8 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from model import DCGAN, Adam, layer_widths
@@ -250,3 +252,14 @@ def test_update_would_run_on_a_gpu_without_waiting_for_the_host(monkeypatch):
         registered = get_registered_kernels_for_op(name).kernel
         assert any(kernel.device_type in ("GPU", "DEFAULT") for kernel in registered), name
     assert not names & {"PyFunc", "EagerPyFunc", "Print", "PrintV2", "Assert", "Where"}  # which wait for the host
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**31 - 1), step=st.integers(0, 10**9), batch=st.integers(1, 9))
+def test_any_steps_z_is_a_function_of_seed_and_step(seed, step, batch):
+    a, b = DCGAN(**TINY, seed=seed), DCGAN(**TINY, seed=seed, precision="bfloat16", g_steps=1)
+    z = a.draw_z(batch, step).numpy()
+    np.testing.assert_array_equal(z, b.draw_z(batch, tf.constant(step, tf.int64)))
+    assert z.shape == (batch, 8) and z.min() >= -1 and z.max() < 1
+    for other in a.draw_z(batch, step + 1), DCGAN(**TINY, seed=seed ^ 1).draw_z(batch, step):
+        assert not np.array_equal(z, other)

@@ -3,6 +3,8 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import photos
@@ -131,3 +133,22 @@ def test_crop_takes_that_many_pixels_of_the_centre():
     pixels = np.asarray(photos.square(gradient(12, 8), 4, crop=4))
     np.testing.assert_array_equal(pixels, np.asarray(gradient(12, 8))[2:6, 4:8])
     assert photos.square(gradient(12, 8), 8, crop=100).size == (8, 8)
+
+
+@given(
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    size=st.sampled_from([16, 32]),
+    crop=st.none() | st.integers(1, 99),
+)
+def test_any_photo_is_cut_to_the_square_in_its_middle(width, height, size, crop):
+    image = gradient(width, height)
+    ours = photos.square(image, size, crop)
+    assert (ours.size, ours.mode) == ((size, size), "RGB")
+    side = min(width, height, crop or 90)
+    left, top = (width - side) // 2, (height - side) // 2
+    middle = np.asarray(image)[top : top + side, left : left + side]
+    assert middle.min() <= np.asarray(ours).min() and np.asarray(ours).max() <= middle.max()
+    if side == size:
+        np.testing.assert_array_equal(ours, middle)
+    assert min(left, width - side - left) >= 0 and abs(left - (width - side - left)) <= 1

@@ -2,6 +2,9 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 import utils
@@ -48,3 +51,29 @@ def test_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
         raise RuntimeError
     assert os.listdir(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+@given(arrays(np.uint8, array_shapes(max_dims=4, max_side=5)))
+def test_any_pixels_survive_a_round_trip_within_bounds(pixels):
+    images = utils.transform(pixels)
+    assert images.shape == pixels.shape and images.min() >= -1 and images.max() <= 1
+    np.testing.assert_array_equal(utils.inverse_transform(images), pixels)
+
+
+@given(arrays(np.float32, array_shapes(max_dims=4, max_side=5), elements=st.floats(-3, 3, width=32)))
+def test_any_images_become_pixels_that_are_off_by_half_a_level_at_most(images):
+    pixels = utils.inverse_transform(images)
+    assert np.abs(utils.transform(pixels) - np.clip(images, -1, 1)).max() <= 0.5 / 127.5 + 1e-6
+
+
+@given(n=st.integers(1, 40), size=st.tuples(*[st.integers(1, 5)] * 3), columns=st.none() | st.integers(1, 50))
+def test_any_grid_holds_each_image_at_its_place_and_is_black_elsewhere(n, size, columns):
+    images = np.random.default_rng(n).integers(1, 256, [n, *size], np.uint8)
+    grid = utils.merge(images, columns)
+    height, width, _ = size
+    across = grid.shape[1] // width
+    assert across == columns or (columns is None and (across - 1) ** 2 < n <= across**2)
+    for k, image in enumerate(images):
+        top, left = k // across * height, k % across * width
+        np.testing.assert_array_equal(grid[top : top + height, left : left + width], image)
+    assert np.count_nonzero(grid) == images.size and grid.shape[0] // height == -(-n // across)
