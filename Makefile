@@ -1,6 +1,7 @@
 # make train                          draw the demo faces and train a small network on them
 # make train DATASET=path EPOCH=20    train the full 64x64 network on your own folder
 # make test                           lint and tests
+# make soak                           the long tests: faults by the dozen, memory over epochs
 # make bench                          measure training on this machine
 # make setup                          only install into .venv
 
@@ -11,7 +12,7 @@ BIN := .venv/bin
 
 # make setup-align                    install also what align_faces.py needs
 
-.PHONY: setup setup-align train test bench
+.PHONY: setup setup-align train test soak bench
 
 setup: .venv/train.installed
 
@@ -47,6 +48,9 @@ test: .venv/dev.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q
+
+soak: .venv/dev.installed
+	$(BIN)/python -m pytest -q -m soak --durations 0
 
 bench: setup
 	$(BIN)/python benchmarks/train.py

@@ -1,3 +1,4 @@
+import itertools
 import os
 import shutil
 from types import SimpleNamespace
@@ -179,5 +180,5 @@ def test_a_run_in_any_pieces_sees_the_batches_of_a_run_in_one(faces, stop, cuts,
         return [batch.numpy() for batch in folder.batches(start, stop)]
 
     ends = [0, *sorted(cut for cut in cuts if cut < stop), stop]
-    pieces = [batch for start, end in zip(ends, ends[1:]) for batch in batches(start, end)]
+    pieces = [batch for start, end in itertools.pairwise(ends) for batch in batches(start, end)]
     np.testing.assert_array_equal(pieces, batches(0, stop))
