@@ -71,18 +71,20 @@ def read_settings(directory):
 
 
 class Checkpoints:
-    """Saves and restores `objects` (trackables by name) in a folder, which it locks.
+    """Saves and restores `objects` (trackables by name) in a folder, which it locks; `read_only`: only restores.
 
     Raises UserError if another process holds the folder.
     """
 
-    def __init__(self, directory, max_to_keep, **objects):
+    def __init__(self, directory, max_to_keep, read_only=False, **objects):
         self.directory, self.max_to_keep = directory, max_to_keep
         self.checkpoint = tf.train.Checkpoint(**objects)
+        self.saved = None  # step of this process' last save
+        if read_only:
+            return
         os.makedirs(directory, exist_ok=True)
         self._lock()
         self.staging = os.path.join(directory, ".saving")
-        self.saved = None  # step of this process' last save
         shutil.rmtree(self.staging, ignore_errors=True)  # what a save that died left behind
         for name in (SETTINGS, IMAGES, "checkpoint"):
             with contextlib.suppress(FileNotFoundError):

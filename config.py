@@ -7,6 +7,7 @@ DCGAN gets its keywords from them. Imports neither TensorFlow nor NumPy, so that
 import dataclasses
 import math
 import os
+import re
 from dataclasses import dataclass
 
 from errors import UserError
@@ -54,6 +55,13 @@ RATE = dict(valid="a number above 0", check=lambda x: 0 < x < math.inf)
 def _lone_bytes(name):
     """Whether a name holds bytes that are not UTF-8, which TensorFlow does not take in a path."""
     return any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _are_devices(names):
+    """Whether they are devices' names, all of one kind and none twice, or a number."""
+    parts = names.upper().split(",")
+    same_kind = re.fullmatch(r"(CPU:\d+,)*CPU:\d+|(GPU:\d+,)*GPU:\d+", ",".join(parts))
+    return re.fullmatch("[1-9][0-9]*", names) or (same_kind and len(set(parts)) == len(parts))
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,14 @@ class TrainConfig:
         **one_of("float32", "bfloat16"),
     )
     xla: bool = setting(False, "training", "compile the step with XLA (slower on a CPU; try it on a GPU)")
+    devices: str = setting(
+        None,
+        "training",
+        "how many GPUs, or which: GPU:0,GPU:2 (default: all; CPU:0,CPU:1 are logical devices, to try it)",
+        valid="a number, or names such as GPU:0,GPU:2 or CPU:0,CPU:1",
+        check=_are_devices,
+        metavar="N|NAMES",
+    )
     init_from: str = setting(
         None,
         "training",

@@ -157,32 +157,32 @@ class ImageFolder:
         first = ", ".join(f"{path} ({reason})" for path, reason in sorted(self.bad.items())[:5])
         return f"--dataset {self.folder}: {files} not decode: {first}" + (", …" if len(self.bad) > 5 else "")
 
-    def batch(self, epoch, idx):
-        """Batch idx of an epoch: uint8 [batch_size, image_size, image_size, c_dim]."""
-        indices = self.order(epoch)[idx]
+    def batch(self, epoch, idx, rows=slice(None)):
+        """Batch idx of an epoch, or those rows of it: uint8 [batch_size, image_size, image_size, c_dim]."""
+        indices = self.order(epoch)[idx][rows]
         images = np.stack([self.image(index) for index in indices])
         mirrored = self.mirrored(epoch)[indices]
         images[mirrored] = images[mirrored, :, ::-1]
         return images
 
-    def batches(self, start, stop):
-        """Yield the batches from position start to stop, counted from the first of epoch 0.
+    def batches(self, start, stop, rows=slice(None), place=tf.constant):
+        """Yield the batches, or those rows of each, from position start to stop, counted from the first of epoch 0.
 
-        Each is a float32 tensor [batch_size, image_size, image_size, c_dim] in [-1, 1], on the
-        device that trains. They are read ahead, in threads. Raises UserError when too many files do
-        not decode.
+        Each is what `place` makes of float32 [batch_size, image_size, image_size, c_dim] in [-1, 1]: a
+        tensor on the device that trains. They are read ahead, in threads. Raises UserError when too
+        many files do not decode.
         """
         ahead = collections.deque()
         with ThreadPoolExecutor(AHEAD) as pool:
             for position in range(start, stop + AHEAD):
                 if position < stop:
-                    ahead.append(pool.submit(self.read, position))
+                    ahead.append(pool.submit(self.read, position, rows, place))
                 if position >= start + AHEAD:
                     yield ahead.popleft().result()
 
-    def read(self, position):
+    def read(self, position, rows, place):
         """The batch at a position, ready for training."""
-        return tf.constant(utils.transform(self.batch(*divmod(position, self.batches_per_epoch))))
+        return place(utils.transform(self.batch(*divmod(position, self.batches_per_epoch), rows)))
 
 
 def free_memory():

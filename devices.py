@@ -1,10 +1,14 @@
 """TensorFlow's start: quiet import, GPU memory growth, determinism, and which device trains."""
 
+import collections
 import contextlib
+import json
 import os
 import re
 import sys
 import tempfile
+
+from errors import UserError
 
 # What TensorFlow prints at every start, on every machine without a GPU.
 NOISE = re.compile(
@@ -33,12 +37,16 @@ def quiet():
                     print(line, file=sys.stderr)
 
 
-def set_up(deterministic=False):
-    """Import TensorFlow without its start-up noise and ready its devices. Returns a description.
+def set_up(deterministic=False, names=None, cluster=None):
+    """Import TensorFlow without its start-up noise and ready its devices -> (strategy, description).
 
-    deterministic: every op then gives the same bits for the same input, on a CPU.
+    deterministic: every op then gives the same bits for the same input, on a CPU. names: a number of
+    GPUs, or names such as GPU:0,GPU:2 or CPU:0,CPU:1 (logical devices, to try things on); by default all
+    GPUs, or the CPU. cluster: what TF_CONFIG says of several machines. The strategy is None for one
+    device. Raises UserError for what is not there.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we say it in words
+    tasks, me = _read_cluster(cluster) if cluster else (None, None)
     keras_home = os.environ.get("KERAS_HOME")
     os.environ["KERAS_HOME"] = os.devnull  # else TensorFlow's import makes a folder in the user's home
     with quiet():
@@ -47,23 +55,87 @@ def set_up(deterministic=False):
         del os.environ["KERAS_HOME"]
         if keras_home is not None:
             os.environ["KERAS_HOME"] = keras_home
-        gpus = tf.config.list_physical_devices("GPU")
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)  # share it with other programs
+        gpus = _choose(names, tf.config.list_physical_devices("GPU"))
         if deterministic:
             tf.config.experimental.enable_op_determinism()
-        tf.zeros([])  # starts the devices
+        if not tasks:
+            tf.zeros([])  # starts the devices
+    if tasks:
+        print(f"machine {me + 1} of {len(tasks)}: {tasks[me]}; waiting for the others: " + ", ".join(tasks), flush=True)
+        with quiet():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    elif len(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")) > 1:
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+    else:
+        strategy = None
+    return strategy, _describe(gpus, strategy, tasks)
+
+
+def _choose(names, gpus):
+    """Make visible what --devices names -> the GPUs among them. Raises UserError."""
+    import tensorflow as tf
+
+    if names is None:
+        chosen = gpus
+    elif names.isdigit():
+        if int(names) > max(len(gpus), 1):
+            there = f"{len(gpus)} GPUs here" if gpus else "no GPU here; CPU:0,CPU:1 tries it on the processor"
+            raise UserError(f"--devices {names}: {there}")
+        chosen = gpus[: int(names)]
+    else:
+        kinds, numbers = zip(*(name.upper().split(":") for name in names.split(",")))
+        missing = [number for number in numbers if kinds[0] == "GPU" and int(number) >= len(gpus)]
+        if missing:
+            raise UserError(f"--devices {names}: there is no GPU:{missing[0]} here ({len(gpus)} GPUs)")
+        chosen = [gpus[int(number)] for number in numbers] if kinds[0] == "GPU" else []
+        if kinds[0] == "CPU":
+            logical = [tf.config.LogicalDeviceConfiguration() for _ in numbers]
+            tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
+    tf.config.set_visible_devices(chosen, "GPU")
+    for gpu in chosen:
+        tf.config.experimental.set_memory_growth(gpu, True)  # share it with other programs
+    return chosen
+
+
+def _read_cluster(text):
+    """TF_CONFIG -> (addresses of the machines, the chief first; which of them this is). Raises UserError."""
+    try:
+        config = json.loads(text)
+        jobs, task = config["cluster"], config["task"]
+        addresses = [*jobs.get("chief", []), *jobs["worker"]]
+        me = int(task["index"]) + (len(jobs.get("chief", [])) if task["type"] == "worker" else 0)
+        if not set(jobs) <= {"chief", "worker"} or task["type"] not in jobs or not 0 <= me < len(addresses):
+            raise ValueError
+        return addresses, me
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+        raise UserError(f"TF_CONFIG {text}: must be as {example}; unset it to train on this machine alone") from error
+
+
+def _describe(gpus, strategy, tasks):
+    """What trains, in words."""
+    import tensorflow as tf
+
     if gpus:
-        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
-        return f"GPU: {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
-    return f"CPU with {os.cpu_count()} cores (TensorFlow sees no GPU)"
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        kinds = collections.Counter(names)
+        here = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in kinds.items())
+        here = f"{'GPUs' if len(gpus) > 1 else 'GPU'}: {here}"
+    else:
+        here = f"CPU with {os.cpu_count()} cores"
+        if not tf.config.list_physical_devices("GPU"):
+            here += " (TensorFlow sees no GPU)"
+        if strategy and not tasks:
+            here = f"{strategy.num_replicas_in_sync} logical devices of a {here}"
+    return here + (f", and {len(tasks) - 1} more machines" if tasks else "")
 
 
 def fast_bfloat16():
     """Whether the device that trains multiplies in bfloat16: AVX512-BF16 or AMX, or a GPU from Ampere on."""
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
     try:

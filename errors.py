@@ -19,6 +19,12 @@ class SaveError(UserError):
         return "no space left on device" if "No space left" in text else text.splitlines()[0].lower()
 
 
+class PeerError(UserError):
+    """Another machine's part of a training has ended."""
+
+    exit_code = 1
+
+
 class NumbersError(UserError):
     """A loss or a weight is no longer a finite number."""
 

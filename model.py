@@ -8,7 +8,7 @@ bamos/dcgan-completion.tensorflow. Knows nothing of files, flags or summaries.
 import tensorflow as tf
 
 from config import IMAGE_SIZES
-from ops import BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu
+from ops import LOCAL, BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu, mean_over_replicas
 
 ADAM_BETA2 = 0.999  # TF1's AdamOptimizer defaults, which the original kept
 ADAM_EPSILON = 1e-8
@@ -93,12 +93,13 @@ class Adam(tf.Module):
         self.parameters = list(variables)
         self.learning_rate = learning_rate
         self.beta1 = beta1
-        self.iterations = tf.Variable(0, dtype=tf.int64, trainable=False, name="iterations")
+        self.iterations = tf.Variable(0, dtype=tf.int64, name="iterations", **LOCAL)
         self.m = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
         self.v = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
 
     def apply(self, gradients):
-        """Move each of the parameters by its gradient (same order and shapes)."""
+        """Move each of the parameters by its gradient (same order and shapes), the mean over the replicas."""
+        gradients = mean_over_replicas(gradients)
         t = tf.cast(self.iterations.assign_add(1), tf.float32)
         beta1_power, beta2_power = self.beta1**t, ADAM_BETA2**t
         for var, m, v, grad in zip(self.parameters, self.m, self.v, gradients, strict=True):
@@ -160,8 +161,6 @@ class DCGAN(tf.Module):
         self.discriminator = Discriminator(image_size, df_dim, c_dim, seed, precision)
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
-        with tf.device("CPU:0"):  # where the seed of each step's z is made, wherever z is drawn
-            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.update = tf.function(self.update, autograph=False, jit_compile=xla or None)  # one graph for every batch
         self.sample = tf.function(self.sample, autograph=False)
 
@@ -175,22 +174,22 @@ class DCGAN(tf.Module):
         """One batch: one D update, then g_steps G updates, all on the same z.
 
         images [B, image_size, image_size, c_dim] float32 in [-1, 1]; z [B, z_dim] or None to
-        draw it from the model's own stream. Returns a dict of scalars, those that the updates
-        computed: d_loss, d_loss_real, d_loss_fake, g_loss (the last G update's), and the means
-        of D's probabilities d_real = D(x), d_fake = D(G(z)).
+        draw it from the model's own stream, at the step that d_optim has come to. Returns a dict of
+        scalars, those that the updates computed: d_loss, d_loss_real, d_loss_fake, g_loss (the last
+        G update's), and the means of D's probabilities d_real = D(x), d_fake = D(G(z)).
         """
-        return self.train_step_and_outputs(images, z)[0]
-
-    def train_step_and_outputs(self, images, z=None):
-        """As train_step, and also what D made of it: {z [B, z_dim], d = D(x) [B, 1], d_ = D(G(z)) [B, 1]}."""
         images = tf.convert_to_tensor(images, tf.float32)
         if z is None:
-            z = self.draw_z(images.shape[0], self.step)
-        self.step.assign_add(1)
-        return self.update(images, tf.convert_to_tensor(z, tf.float32))
+            z = self.draw_z(images.shape[0], self.d_optim.iterations)
+        return self.update(images, tf.convert_to_tensor(z, tf.float32))[0]
 
     def update(self, images, z):
-        """The article's batch, one compiled graph -> (losses, outputs) as train_step_and_outputs."""
+        """The article's batch, one compiled graph -> (losses, outputs).
+
+        losses are train_step's; outputs are {z, d = D(x) [B, 1], d_ = D(G(z)) [B, 1]}.
+        Within a tf.distribute strategy, images and z are the replica's slices of the batch's. The moments
+        of batch norm, gradients and losses are those of the whole batch, on every replica.
+        """
         # One G(z) serves the D update and the first G update, since G does not change in between.
         # The original ran it twice, so the moving averages move twice.
         with tf.GradientTape() as g_tape:
@@ -203,7 +202,8 @@ class DCGAN(tf.Module):
                 fake_images = self.generator(z, training=True)
             losses |= self.update_generator(fake_images, g_tape)
 
-        return losses, outputs | {"z": z}
+        means = tf.unstack(mean_over_replicas(tf.stack(list(losses.values()))))
+        return dict(zip(losses, means)), outputs | {"z": z}
 
     def update_discriminator(self, real_images, fake_images):
         """One Adam step of D. Real and fake are separate batches, each with its own moments."""

@@ -16,6 +16,12 @@ STRIDE = 2
 STDDEV = 0.02  # of initial weights: DCGAN paper, section 4; the original's default
 BN_EPSILON = 1e-5  # the original's batch_norm(epsilon=1e-5, momentum=0.9)
 BN_DECAY = 0.9
+# Of a variable that every replica of a tf.distribute strategy keeps and moves by itself, all alike
+LOCAL = dict(
+    trainable=False,
+    synchronization=tf.VariableSynchronization.ON_READ,
+    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+)
 LEAK = 0.2  # DCGAN paper, section 4; the original's lrelu
 
 
@@ -115,8 +121,12 @@ def batch_norm(x, gamma, beta, mean=None, variance=None):
 
     With mean and variance [C], uses them (inference). Without, uses the batch's own moments
     (training). Returns y [B, H, W, C], and the mean and the population variance [C] it used.
+
+    Where several replicas share the batch, x is a slice of it, and the moments are the whole batch's.
     """
     training = mean is None
+    if training and replicas() > 1:
+        return _batch_norm_over_replicas(x, gamma, beta)
     y, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x,
         scale=gamma,
@@ -131,6 +141,28 @@ def batch_norm(x, gamma, beta, mean=None, variance=None):
         n = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32)
         batch_variance *= (n - 1.0) / n
     return y, batch_mean, batch_variance
+
+
+def _batch_norm_over_replicas(x, gamma, beta):
+    """Training's batch_norm, of moments that the replicas sum up, in one reduction forth and one back."""
+    values = tf.cast(x, tf.float32)
+    moments = tf.stack([tf.reduce_mean(values, [0, 1, 2]), tf.reduce_mean(tf.square(values), [0, 1, 2])])
+    mean, square = tf.unstack(mean_over_replicas(moments))
+    variance = square - tf.square(mean)
+    y = tf.nn.batch_normalization(values, mean, variance, beta, gamma, BN_EPSILON)
+    return tf.cast(y, x.dtype), mean, variance
+
+
+def replicas():
+    """How many replicas share the batch: 1 unless within a tf.distribute strategy."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def mean_over_replicas(tensors):
+    """The mean over all replicas, of a tensor or each tensor of a list. Differentiable."""
+    if replicas() == 1:
+        return tensors
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
 
 
 def _seed(seed, name):
@@ -195,8 +227,8 @@ class BatchNorm(tf.Module):
         with self.name_scope:
             self.beta = tf.Variable(tf.zeros([dim]), name="beta")
             self.gamma = tf.Variable(tf.ones([dim]), name="gamma")
-            self.moving_mean = tf.Variable(tf.zeros([dim]), trainable=False, name="moving_mean")
-            self.moving_variance = tf.Variable(tf.ones([dim]), trainable=False, name="moving_variance")
+            self.moving_mean = tf.Variable(tf.zeros([dim]), name="moving_mean", **LOCAL)
+            self.moving_variance = tf.Variable(tf.ones([dim]), name="moving_variance", **LOCAL)
 
     def __call__(self, x, training, passes=1):
         if not training:

@@ -114,8 +114,12 @@ class Summaries:
     """TensorBoard's logs, under the original's tags. Raises SaveError where they can't be written."""
 
     def __init__(self, log_dir, step):
-        """step: batches already trained. What a process that was killed logged after it is superseded."""
+        """log_dir: None writes nothing. step: batches already trained; what a process that was killed logged after
+        it is superseded."""
         self.log_dir = log_dir
+        if log_dir is None:
+            self.writer = tf.summary.create_noop_writer()
+            return
         with self.writing(), tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
             start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
             writer.add_session_log(start, step + 1)  # TensorBoard drops earlier events from this step on

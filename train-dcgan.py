@@ -9,6 +9,7 @@ the batch, saves and says how to go on.
 """
 
 import dataclasses
+import os
 
 import cli
 
@@ -61,10 +62,10 @@ def main(arguments):
 
     import devices
 
-    device = devices.set_up(config.deterministic)
+    strategy, device = devices.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"))
     import training
 
-    return training.train(config, device)
+    return training.train(config, device, strategy)
 
 
 if __name__ == "__main__":

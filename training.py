@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -18,23 +19,43 @@ import checkpointing
 import devices
 import utils
 from dataset import ImageFolder
-from errors import NumbersError, UserError
+from errors import NumbersError, PeerError, UserError
 from model import DCGAN
+from replicas import Replicas
 from reporting import Progress, Summaries, Watch
 
 SAMPLES = 64  # images in a sample grid: 8x8, as in the original
 PICTURES = ("train_*.png", "real.png")  # what goes into --sample_dir
 
 
-def train(config, device=""):
+def train(config, device="", strategy=None):
     """Train as `config` (a TrainConfig) says, from where its checkpoint folder stands.
 
     Writes checkpoints, sample grids and logs into the folders that config names, and prints what
     it does. Returns the exit code: 0 when all epochs are done, 130 or 143 after SIGINT or SIGTERM
     (the batch finished, everything saved). Raises UserError before any work for what can't run,
     and later, after saving, where too many files turn out broken; NumbersError where a loss or a
-    weight is not finite; SaveError or OSError where the disk takes no more.
+    weight is not finite; SaveError or OSError where the disk takes no more; PeerError where another
+    machine's part has ended. strategy: that of tf.distribute, where several devices train.
     """
+    replicas = Replicas(config.batch_size, strategy)
+    if config.xla and replicas.number > 1:
+        raise UserError("--xla: is for one device; leave it out, or give --devices 1")
+    if not replicas.chief:  # which speaks for all
+        sys.stdout = open(os.devnull, "w")
+    try:
+        return run_batches(config, device, replicas)
+    except tf.errors.OpError as error:
+        if replicas.alone:
+            raise
+        raise PeerError(
+            "another machine's part of this training has ended, so this one ends too; its own message says why. "
+            "The same commands, on as many machines as you like, go on from the last checkpoint"
+        ) from error
+
+
+def run_batches(config, device, replicas):
+    """As `train`, on those replicas."""
     data = ImageFolder(
         config.dataset,
         config.image_size,
@@ -51,10 +72,12 @@ def train(config, device=""):
     for line in data.describe():
         print(line)
     print(f"training in {config.precision} on {device}")
+    if replicas.number > 1:
+        print(f"{replicas.number} replicas, each with {replicas.share} of every batch's {config.batch_size} images")
     if config.precision == "bfloat16" and not devices.fast_bfloat16():
         print("this processor has no bfloat16 instructions: expect it to be slower than float32")
 
-    run = Run(config, data)
+    run = Run(config, data, replicas)
     stop = config.epoch * data.batches_per_epoch
     if run.position >= stop:
         done = run.position // data.batches_per_epoch
@@ -63,38 +86,43 @@ def train(config, device=""):
     run.begin()
 
     progress = Progress(run.position, stop, data.batches_per_epoch, config.batch_size)
-    summaries = Summaries(config.log_dir, run.step)
+    summaries = Summaries(config.log_dir if replicas.chief else None, run.step)
     watch = Watch(progress.say)
     interrupted = 0
     with Interruption() as interruption:
         try:
-            for images in data.batches(run.position, stop):
-                losses, outputs = run.dcgan.train_step_and_outputs(images)
+            for images in data.batches(run.position, stop, replicas.rows, replicas.spread):
+                z = replicas.spread(run.dcgan.draw_z(config.batch_size, run.step)[replicas.rows])
+                losses, outputs = replicas.run(run.dcgan.update, images, z)
                 run.advance()
                 progress.advance()
+                log = run.step % config.log_every == 1 % config.log_every
                 interrupted = interruption.signal  # read once: what comes later is for the next batch
+                if not replicas.alone:  # all stop at the same batch
+                    interrupted = int(replicas.ask(interrupted).max()) if log else 0
                 last = run.position == stop or interrupted
-                log = run.step % config.log_every == 1 % config.log_every or last
                 sample = run.step % config.sample_every == 0 or run.position == stop
                 save = run.step % config.checkpoint_every == 0 or last
                 if log or sample or save:
+                    losses = {name: float(value) for name, value in replicas.first_of(losses).items()}
                     run.check_numbers(losses)
-                if log:
-                    losses = {name: float(value) for name, value in losses.items()}
+                if log or last:
+                    outputs = {name: replicas.gather(value) for name, value in outputs.items()}
                     summaries.scalars(run.step, losses, outputs, progress.log(losses))
                     watch.losses(run.step, losses)
-                if sample:
+                if sample and replicas.chief:
                     images = run.sample()
                     summaries.images(run.step, run.save_samples(images))
                     watch.samples(run.step, images)
-                if save:
+                if save and replicas.chief:
                     run.save()
                 if last:
                     break
         except NumbersError:
             raise
         except (UserError, OSError):  # bad data, a full disk: what was trained is not lost
-            run.save()
+            if replicas.chief:
+                run.save()
             raise
         finally:
             progress.close()
@@ -111,13 +139,15 @@ class Run:
     `position` those of the data: equal, unless the data's size changed between two runs.
     """
 
-    def __init__(self, config, data):
+    def __init__(self, config, data, replicas):
         self.config, self.data, self.batches_per_epoch = config, data, data.batches_per_epoch
+        self.replicas = replicas
         self.saved = checkpointing.read_settings(config.checkpoint_dir)
         self.check()
         if config.init_from and os.path.realpath(config.init_from) == os.path.realpath(config.checkpoint_dir):
             raise UserError(f"--init_from {config.init_from}: must be another folder than --checkpoint_dir")
-        self.dcgan = DCGAN(**config.model_keywords())
+        with replicas.strategy.scope():
+            self.dcgan = DCGAN(**config.model_keywords())
         rng = np.random.default_rng([config.seed, 2])
         sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
@@ -128,20 +158,22 @@ class Run:
         self.checkpoints = checkpointing.Checkpoints(
             config.checkpoint_dir,
             config.max_to_keep,
+            read_only=not replicas.chief,
             dcgan=self.dcgan,
             sample_z=self.sample_z,
             epoch=self.epoch,
             idx=self.idx,
             bad=self.bad,
         )
-        for pattern in PICTURES:  # what a run that was killed left half written
+        for pattern in PICTURES if replicas.chief else ():  # what a run that was killed left half written
             for path in glob.glob(os.path.join(glob.escape(config.sample_dir), f"{pattern}.partial")):
                 os.remove(path)
         self.step = self.checkpoints.restore(config.step)
         present = set(data.paths)
         bad = json.loads(self.bad.numpy())
         data.bad |= {path: reason for path, reason in bad.items() if path in present}
-        self.weights = [v for v in self.dcgan.variables if v.dtype.is_floating]
+        self.weights = weights = [v for v in self.dcgan.variables if v.dtype.is_floating]
+        self.finite = tf.function(lambda: tf.stack([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights]))
         # Where the folder holds fewer images than it did, an epoch may end before the batch that was next
         idx = min(int(self.idx), self.batches_per_epoch)
         self.position = int(self.epoch) * self.batches_per_epoch + idx
@@ -186,7 +218,7 @@ class Run:
             found = [path for pattern in patterns for path in glob.glob(os.path.join(glob.escape(folder), pattern))]
             if found and not own:
                 raise UserError(f"--{name} {folder}: holds another run's files; name another folder or move them")
-        for name, folder in config.outputs().items():
+        for name, folder in config.outputs().items() if self.replicas.chief else ():
             make_folder(f"--{name}", folder)
 
     def relative(self, folder):
@@ -195,6 +227,9 @@ class Run:
 
     def begin(self):
         """Keep the settings, and of a new run a grid of real images to compare the samples with."""
+        self.agree()
+        if not self.replicas.chief:
+            return
         config, saved = self.config, self.saved or {}
         folders = {self.relative(config.sample_dir), self.relative(config.log_dir), *saved.get("folders", [])}
         settings = dataclasses.asdict(config)
@@ -206,6 +241,18 @@ class Run:
             reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])
             utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))
 
+    def agree(self):
+        """Raise UserError where the machines do not see the same flags, images and checkpoints."""
+        own = {"dataset", "cache", "devices", *self.config.outputs()}  # may differ, for the folder of one data set may
+        flags = [(name, value) for name, value in dataclasses.asdict(self.config).items() if name not in own]
+        facts = {"flags": flags, "images below --dataset": self.data.paths, "checkpoints": self.step}
+        for what, fact in facts.items() if not self.replicas.alone else ():
+            if len(set(self.replicas.ask(zlib.crc32(repr(fact).encode(errors="replace"))))) > 1:
+                raise UserError(
+                    f"the machines differ in their {what}: give all the same flags, the same images, and a "
+                    "--checkpoint_dir that they share"
+                )
+
     def advance(self):
         """One batch more."""
         self.step += 1
@@ -216,10 +263,8 @@ class Run:
 
     def check_numbers(self, losses):
         """Raise NumbersError unless all losses and weights are finite numbers."""
-        wrong = [f"{name} is {float(value)}" for name, value in losses.items() if not math.isfinite(value)]
-        wrong += [
-            f"{weight.name} is not finite" for weight, good in zip(self.weights, finite(self.weights)) if not good
-        ]
+        wrong = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+        wrong += [f"{weight.name} is not finite" for weight, good in zip(self.weights, self.finite()) if not good]
         if not wrong:
             return
         kept = [step for step in self.checkpoints.steps() if step < self.step]
@@ -263,12 +308,6 @@ class Run:
         print(f"the last samples: {self.last_samples}")
         print(f"{tensorboard()} --logdir {shlex.quote(self.config.log_dir)} --samples_per_plugin images=200")
         return 0
-
-
-@tf.function(autograph=False)
-def finite(variables):
-    """Of each variable, whether all its numbers are finite -> bool [len(variables)]."""
-    return tf.stack([tf.reduce_all(tf.math.is_finite(variable)) for variable in variables])
 
 
 def difference(before, now):

@@ -195,7 +195,7 @@ def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
     assert (model.d_optim.learning_rate, model.g_optim.learning_rate) == (0.3, 0.2)
     assert (model.generator.precision, model.discriminator.precision, data.cache.size) == ("bfloat16", "bfloat16", 0)
     assert (model.d_optim.beta1, model.g_optim.beta1, model.seed) == (0.25, 0.25, 7)
-    assert (int(model.step), int(model.g_optim.iterations)) == (2, 2)
+    assert (int(model.d_optim.iterations), int(model.g_optim.iterations)) == (2, 2)
     assert (data.seed, data.crop, data.flip, len(data.paths), data.image_size) == (7, 40, True, 4, 32)
 
 
@@ -287,14 +287,14 @@ def test_numbers_gone_bad_stop_the_run_and_leave_the_last_checkpoint(tiny, saved
 
 @pytest.mark.parametrize("name", ["moving_variance", "w", "beta"])
 def test_a_weight_that_is_not_finite_is_found_where_no_loss_tells(tiny, monkeypatch, name):
-    def spoil(dcgan, images):
-        result = whole(dcgan, images)
+    def spoil(dcgan, *batch):
+        result = whole(dcgan, *batch)
         variable = next(v for v in dcgan.generator.variables if v.name.endswith(f"{name}:0"))
         variable.assign(tf.fill(variable.shape, np.inf))
         return result
 
-    whole = training.DCGAN.train_step_and_outputs
-    monkeypatch.setattr(training.DCGAN, "train_step_and_outputs", spoil)
+    whole = training.DCGAN.update
+    monkeypatch.setattr(training.DCGAN, "update", spoil)
     config = tiny()
     with pytest.raises(NumbersError, match=rf"bad by step 1: generator/g_.*/{name}:0 is not finite"):
         training.train(config)
