@@ -83,10 +83,17 @@ class Checkpoints:
         self._lock()
         self.staging = os.path.join(directory, ".saving")
         self.saved = None  # step of this process' last save
-        shutil.rmtree(self.staging, ignore_errors=True)  # what a save that died left behind
-        for name in (SETTINGS, IMAGES, "checkpoint"):
+        self._clear_scraps()
+
+    def _clear_scraps(self):
+        """Remove what a save that died left behind: its staging, half-written files, data without an index."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+        scraps = [os.path.join(self.directory, f"{name}.partial") for name in (SETTINGS, IMAGES, "checkpoint")]
+        whole = {self.path(step) for step in self.steps()}
+        data = glob.glob(os.path.join(glob.escape(self.directory), f"{NAME}-*.data-*"))
+        for path in scraps + [path for path in data if path.rpartition(".")[0] not in whole]:
             with contextlib.suppress(FileNotFoundError):
-                os.remove(os.path.join(directory, f"{name}.partial"))
+                os.remove(path)
 
     def _lock(self):
         """Hold the folder until this process ends, however it ends."""
