@@ -85,10 +85,17 @@ class Checkpoints:
         os.makedirs(directory, exist_ok=True)
         self._lock()
         self.staging = os.path.join(directory, ".saving")
-        shutil.rmtree(self.staging, ignore_errors=True)  # what a save that died left behind
-        for name in (SETTINGS, IMAGES, "checkpoint"):
+        self._clear_scraps()
+
+    def _clear_scraps(self):
+        """Remove what a save that died left behind: its staging, half-written files, data without an index."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+        scraps = [os.path.join(self.directory, f"{name}.partial") for name in (SETTINGS, IMAGES, "checkpoint")]
+        whole = {self.path(step) for step in self.steps()}
+        data = glob.glob(os.path.join(glob.escape(self.directory), f"{NAME}-*.data-*"))
+        for path in scraps + [path for path in data if path.rpartition(".")[0] not in whole]:
             with contextlib.suppress(FileNotFoundError):
-                os.remove(os.path.join(directory, f"{name}.partial"))
+                os.remove(path)
 
     def _lock(self):
         """Hold the folder until this process ends, however it ends."""
@@ -240,7 +247,8 @@ def load_model(directory, step=None, precision=None):
         load_tf1(dcgan, prefix)
         return dcgan, int(re.search(r"\d*$", prefix)[0] or 0)
     keywords = {name: settings[name] for name in SHAPES}
-    dcgan = DCGAN(**keywords, precision=precision or settings.get("precision", "float32"))
+    precision = precision or settings.get("precision", "float32")
+    dcgan = DCGAN(**keywords, ema=settings.get("ema"), precision=precision)
     step = choose_step(directory, step)
     if not step:
         raise UserError(f"--checkpoint_dir {directory}: no checkpoint in it yet")

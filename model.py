@@ -129,9 +129,10 @@ class DCGAN(tf.Module):
     Arguments: image_size (one of config.IMAGE_SIZES), z_dim, gf_dim and df_dim (channels of the widest
     feature maps' layers), c_dim (3 colour, 1 gray), learning_rate and beta1 of both Adams,
     d_learning_rate and g_learning_rate (each defaults to learning_rate), g_steps (generator
-    updates a batch; the original's 2), seed of initial weights and of the z stream, precision of
-    convolutions and matrix products ("float32" or "bfloat16"; all else is float32), xla (compile
-    the update with XLA).
+    updates a batch; the original's 2), ema (decay of a moving average of the generator's weights,
+    with which `sample` then draws; None: no average, as in the original), seed of initial weights and of
+    the z stream, precision of convolutions and matrix products ("float32" or "bfloat16"; all else is
+    float32), xla (compile the update with XLA).
 
     Raises ValueError for a wrong image_size.
     """
@@ -148,6 +149,7 @@ class DCGAN(tf.Module):
         d_learning_rate=None,
         g_learning_rate=None,
         g_steps=2,
+        ema=None,
         seed=0,
         precision="float32",
         xla=False,
@@ -156,11 +158,12 @@ class DCGAN(tf.Module):
         super().__init__(name=name)
         self.image_size, self.z_dim, self.c_dim = image_size, z_dim, c_dim
         self.gf_dim, self.df_dim = gf_dim, df_dim
-        self.g_steps, self.seed = g_steps, seed
+        self.g_steps, self.ema, self.seed = g_steps, ema, seed
         self.generator = Generator(image_size, z_dim, gf_dim, c_dim, seed, precision)
         self.discriminator = Discriminator(image_size, df_dim, c_dim, seed, precision)
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
+        self.g_ema = Generator(image_size, z_dim, gf_dim, c_dim, seed, precision) if ema else None  # starts as G does
         self.update = tf.function(self.update, autograph=False, jit_compile=xla or None)  # one graph for every batch
         self.sample = tf.function(self.sample, autograph=False)
 
@@ -202,6 +205,8 @@ class DCGAN(tf.Module):
                 fake_images = self.generator(z, training=True)
             losses |= self.update_generator(fake_images, g_tape)
 
+        if self.g_ema:
+            self.update_ema()
         means = tf.unstack(mean_over_replicas(tf.stack(list(losses.values()))))
         return dict(zip(losses, means)), outputs | {"z": z}
 
@@ -236,6 +241,17 @@ class DCGAN(tf.Module):
         self.g_optim.apply(g_tape.gradient(fake_images, variables, image_gradients))
         return {"g_loss": g_loss}
 
+    def update_ema(self):
+        """Move g_ema's weights and moving averages towards G's.
+
+        While the run is young the average is shorter, as by TF1's ExponentialMovingAverage(num_updates),
+        so that the initial weights do not linger.
+        """
+        t = tf.cast(self.d_optim.iterations, tf.float32)
+        rate = 1.0 - tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
+        for mean, value in zip(self.g_ema.variables, self.generator.variables):
+            tf.raw_ops.AssignSubVariableOp(resource=mean.handle, value=rate * (mean - value))
+
     def sample(self, z):
         """z [N, z_dim] -> images [N, image_size, image_size, c_dim] in [-1, 1], inference mode."""
-        return self.generator(z, training=False)
+        return (self.g_ema or self.generator)(z, training=False)

@@ -52,9 +52,17 @@ class Replicas:
         """Of a structure of values that are equal on all replicas, this process' first."""
         return tf.nest.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], values)
 
-    def gather(self, value):
-        """Every replica's rows of a value, in the order of the batch. All processes call it."""
-        return value if self.number == 1 else self.strategy.gather(value, axis=0)
+    def gather(self, values):
+        """Every replica's rows of a structure of values, in the order of the batch. All processes call it."""
+        return values if self.number == 1 else self.first_of(self._all_gather(values))
+
+    @tf.function(autograph=False)  # strategy.gather would trace anew at each call
+    def _all_gather(self, values):
+        def gather(rows):
+            rows = tf.nest.map_structure(tf.identity, rows)  # on the replica's device, which all_gather looks at
+            return tf.distribute.get_replica_context().all_gather(rows, axis=0)
+
+        return self.strategy.run(gather, (values,))
 
     def ask(self, number):
         """What each replica's process says, a whole number, in the replicas' order -> int64 array."""

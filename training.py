@@ -107,8 +107,7 @@ def run_batches(config, device, replicas):
                     losses = {name: float(value) for name, value in replicas.first_of(losses).items()}
                     run.check_numbers(losses)
                 if log or last:
-                    outputs = {name: replicas.gather(value) for name, value in outputs.items()}
-                    summaries.scalars(run.step, losses, outputs, progress.log(losses))
+                    summaries.scalars(run.step, losses, replicas.gather(outputs), progress.log(losses))
                     watch.losses(run.step, losses)
                 if sample and replicas.chief:
                     images = run.sample()
@@ -141,7 +140,7 @@ class Run:
 
     def __init__(self, config, data, replicas):
         self.config, self.data, self.batches_per_epoch = config, data, data.batches_per_epoch
-        self.replicas = replicas
+        self.replicas, self.last_samples = replicas, None
         self.saved = checkpointing.read_settings(config.checkpoint_dir)
         self.check()
         if config.init_from and os.path.realpath(config.init_from) == os.path.realpath(config.checkpoint_dir):

@@ -185,10 +185,16 @@ def test_settings_that_are_none_are_refused(tmp_path, content):
 def test_scraps_of_a_dead_save_are_cleared(tmp_path):
     (tmp_path / ".saving").mkdir()
     (tmp_path / ".saving" / "DCGAN.model.data-00000-of-00001").touch()
+    for name in "DCGAN.model-7.data-00000-of-00001", "settings.json.partial", "checkpoint.partial", "mine.partial":
+        (tmp_path / name).touch()
     _, checkpoints = make(tmp_path)
-    assert not (tmp_path / ".saving").exists()
+    assert sorted(os.listdir(tmp_path)) == [".lock", "mine.partial"]
     checkpoints.save(1)
     assert checkpoints.steps() == [1]
+    checkpoints.lock.close()
+    before = sorted(os.listdir(tmp_path))
+    make(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_data_without_its_index_is_no_checkpoint(tmp_path):

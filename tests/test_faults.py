@@ -44,18 +44,32 @@ def finish(config):
     return done.stdout
 
 
-def kill_after(seconds, config):
-    """Start the run and kill it. Returns whether it was still going, and its output."""
-    with open(os.path.join(os.path.dirname(config.checkpoint_dir), "killed.txt"), "w+") as output:
-        process = subprocess.Popen([sys.executable, SCRIPT, *as_flags(config)], stdout=output, stderr=output)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
+def kill(config, batches, seconds):
+    """Start the run, and kill it so many seconds after it has logged so many batches (0: after its start)."""
+    command = [sys.executable, SCRIPT, *as_flags(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        printed = ""
+        while printed.count("Epoch: [") < batches:
+            line = process.stdout.readline()
+            printed += line
+            assert line, printed  # it ended by itself
+        time.sleep(seconds)
         process.kill()
-        code = process.wait()
-        output.seek(0)
-        printed = output.read()
-    assert code in (0, -signal.SIGKILL), printed
-    return code != 0, printed
+    assert process.returncode == -signal.SIGKILL, printed
+
+
+def kill_at_random_moments(config, kills, total, start_up, batch):
+    """Kill the run so many times. None trains so long that all together could come to the end of `total` batches.
+
+    One in four dies within start_up seconds, the others within the time of a batch after a random number of them.
+    """
+    rng = random.Random(0)
+    for _ in range(kills):
+        if rng.random() < 0.25:
+            kill(config, 0, rng.uniform(0, start_up))
+        else:
+            kill(config, rng.randrange(1, total // (kills + 1) - 1), rng.uniform(0, 2 * batch))
+    assert total not in latest_steps(config.checkpoint_dir)
 
 
 def contents(config):
@@ -80,20 +94,13 @@ def assert_same(config, reference):
     assert sorted(os.listdir(config.checkpoint_dir)) == sorted(os.listdir(reference.checkpoint_dir))
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(25, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.soak)])
 def test_killed_at_random_moments_it_ends_as_if_never_killed(faces, tmp_path, kills):
-    epoch = 12 * kills
-    (tmp_path / "whole").mkdir(), (tmp_path / "killed").mkdir()
+    epoch = 4 * (kills + 1)
     reference = config_in(tmp_path / "whole", faces, epoch=epoch)
-    began = time.time()
     finish(reference)
-    whole = time.time() - began
     config = config_in(tmp_path / "killed", faces, epoch=epoch)
-    rng, survived = random.Random(0), 0
-    start_up = min(3.0, whole / 2)  # some die in it too
-    while survived < kills:
-        survived += kill_after(rng.uniform(0.5, 1.5) * (start_up + whole / kills / 3), config)[0]
-        assert 6 * epoch not in latest_steps(config.checkpoint_dir)
+    kill_at_random_moments(config, kills, 6 * epoch, start_up=3, batch=0.05)
     finish(config)
     assert_same(config, reference)
 
@@ -117,16 +124,11 @@ def test_killed_before_each_change_to_a_file_it_ends_as_if_never_killed(faces, t
 @pytest.mark.soak
 def test_full_width_run_killed_at_random_moments_ends_as_if_never_killed(faces, tmp_path):
     """At full width sums are split over threads, and rounding would show."""
-    (tmp_path / "killed").mkdir()
     full = dict(image_size=64, z_dim=100, gf_dim=64, df_dim=64, batch_size=6, epoch=6, checkpoint_every=2)
     reference = config_in(tmp_path / "whole", faces, **full)
-    began = time.time()
     finish(reference)
-    whole = time.time() - began
     config = config_in(tmp_path / "killed", faces, **full)
-    rng, survived = random.Random(1), 0
-    while survived < 4:
-        survived += kill_after(rng.uniform(0.3, 0.8) * whole, config)[0]
+    kill_at_random_moments(config, kills=4, total=24, start_up=4, batch=0.5)
     finish(config)
     assert_same(config, reference)
 
