@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 
@@ -61,9 +62,12 @@ def set_up(deterministic=False, names=None, cluster=None):
         if not tasks:
             tf.zeros([])  # starts the devices
     if tasks:
-        print(f"machine {me + 1} of {len(tasks)}: {tasks[me]}; waiting for the others: " + ", ".join(tasks), flush=True)
+        others = ", ".join(tasks[:me] + tasks[me + 1 :])
+        print(f"machine {me + 1} of {len(tasks)}, {tasks[me]}; waiting for {others} (Ctrl-C ends it)", flush=True)
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own would wait for TensorFlow
         with quiet():
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        signal.signal(signal.SIGINT, before)
     elif len(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")) > 1:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         strategy = tf.distribute.MirroredStrategy([device.name for device in devices])

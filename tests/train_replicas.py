@@ -1,0 +1,40 @@
+"""Three batches of the TF1 graph's on N logical devices, in a process of its own: losses and weights into a file.
+
+python train_replicas.py N FILE.npz
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+import numpy as np  # noqa: E402
+
+import devices  # noqa: E402
+
+number, path = int(sys.argv[1]), sys.argv[2]
+strategy, _ = devices.set_up(names=",".join(f"CPU:{k}" for k in range(number)))
+
+from model import DCGAN  # noqa: E402
+from replicas import Replicas  # noqa: E402
+
+tf1 = np.load(os.path.join(HERE, "fixtures", "tf1_parity.npz"))
+replicas = Replicas(4, strategy)
+with replicas.strategy.scope():
+    dcgan = DCGAN(z_dim=8, gf_dim=4, df_dim=4, ema=0.9)
+for variable in dcgan.generator.variables + dcgan.discriminator.variables:
+    variable.assign(tf1["init/" + variable.name.split(":")[0]])
+found = {"replicas": replicas.number}
+for step in range(3):
+    images, z = (replicas.spread(tf1[f"{name}/{step}"][replicas.rows]) for name in ("images", "z"))
+    losses, outputs = replicas.run(dcgan.update, images, z)
+    found |= {f"{name}/{step}": value.numpy() for name, value in replicas.first_of(losses).items()}
+    found |= {f"{name}/{step}": value.numpy() for name, value in replicas.gather(outputs).items()}
+networks = {"": dcgan.generator, "ema/": dcgan.g_ema, "d/": dcgan.discriminator}
+for prefix, network in networks.items():
+    for variable in network.variables:
+        copies = [copy.numpy() for copy in replicas.strategy.experimental_local_results(variable)]
+        assert len(copies) == number and all(np.array_equal(copy, copies[0]) for copy in copies), variable.name
+        found[f"final/{prefix}{variable.name.split(':')[0]}"] = copies[0]
+np.savez(path, **found)
