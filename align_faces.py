@@ -105,7 +105,7 @@ def check(options):
     if options.predictor:
         AlignDlib(options.predictor)  # so that what is wrong with the model is told first
     else:
-        openface.find_predictor()
+        openface.find_model()
 
 
 def count(options, progress):

@@ -54,7 +54,7 @@ class Search:
             lambda t, *_: t < stop, lambda t, *state: (t + 1, *step(t, state, images, mask)), (start, *state)
         )[1:], autograph=False)  # fmt: skip
         self.evaluate = tf.function(self.losses, autograph=False)
-        self.generate = tf.function(lambda z: dcgan.generator(z), autograph=False)
+        self.generate = tf.function(lambda z: dcgan.sampler(z), autograph=False)
 
     def start(self):
         """The state before the first iteration: z, the same for every photo, and two moments of zero."""
@@ -64,7 +64,7 @@ class Search:
 
     def losses(self, z, images, mask):
         """Contextual and perceptual loss of each row, both [rows]. D and G in inference mode."""
-        generated = self.dcgan.generator(z)
+        generated = self.dcgan.sampler(z)
         difference = blocks(generated - images) if self.lowres else mask * (generated - images)
         contextual = tf.reduce_sum(tf.abs(difference), axis=[1, 2, 3])
         logits = self.dcgan.discriminator(generated)[1][:, 0]

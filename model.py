@@ -254,4 +254,9 @@ class DCGAN(tf.Module):
 
     def sample(self, z):
         """z [N, z_dim] -> images [N, image_size, image_size, c_dim] in [-1, 1], inference mode."""
-        return (self.g_ema or self.generator)(z, training=False)
+        return self.sampler(z, training=False)
+
+    @property
+    def sampler(self):
+        """The generator to draw with: the average where there is one."""
+        return self.g_ema or self.generator

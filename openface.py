@@ -37,7 +37,11 @@ TEMPLATE = [
 
 LANDMARKS = {"innerEyesAndBottomLip": [39, 42, 57], "outerEyesAndNose": [36, 45, 33]}  # OpenFace's choices
 PREDICTOR = "shape_predictor_68_face_landmarks.dat"
-PREDICTOR_MD5 = "73fde5e05226548677a050913eed4e04"  # of the file that OpenFace downloads
+RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
+MODELS = {  # what it is, and its MD5
+    PREDICTOR: ("landmark model", "73fde5e05226548677a050913eed4e04"),  # the file that OpenFace downloads
+    RECOGNITION: ("face recognition network", "2316b25ae80acf4ad9b620b00071c423"),
+}
 
 
 class AlignDlib:
@@ -58,7 +62,7 @@ class AlignDlib:
         import dlib
         import numpy as np
 
-        path = facePredictor or find_predictor()
+        path = facePredictor or find_model()
         self.upsample = upsample
         self.detector = dlib.get_frontal_face_detector()
         try:
@@ -115,21 +119,22 @@ class AlignDlib:
         return cv2.warpAffine(rgbImg, affine, (imgDim, imgDim))
 
 
-def find_predictor():
-    """Path of the landmark model in the package face_recognition_models, which is not imported.
+def find_model(name=PREDICTOR):
+    """Path of a model of MODELS in the package face_recognition_models, which is not imported.
 
     (Its import needs pkg_resources, which new versions of setuptools lack.) Raises UserError if it
-    is missing or not the file that OpenFace uses.
+    is missing or another file.
     """
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None:
-        raise UserError(f"the landmark model is not installed: {cli.how_to_install('dlib')}, or give --predictor PATH")
-    path = os.path.join(spec.submodule_search_locations[0], "models", PREDICTOR)
+        hint = ", or give --predictor PATH" if name == PREDICTOR else ""
+        raise UserError(f"the {MODELS[name][0]} is not installed: {cli.how_to_install('dlib')}{hint}")
+    path = os.path.join(spec.submodule_search_locations[0], "models", name)
     try:
         with open(path, "rb") as file:
             digest = hashlib.md5(file.read()).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; reinstall the package face_recognition_models") from error
-    if digest != PREDICTOR_MD5:
+    if digest != MODELS[name][1]:
         raise UserError(f"{path}: corrupt (md5 {digest}); reinstall the package face_recognition_models")
     return path

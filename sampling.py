@@ -19,7 +19,7 @@ def scores(dcgan, z):
 
     @tf.function(autograph=False)
     def score(z):
-        return dcgan.discriminator(dcgan.generator(z))[0][:, 0]
+        return dcgan.discriminator(dcgan.sampler(z))[0][:, 0]
 
     return np.concatenate([score(part).numpy()[:rows] for part, rows in batches(z)])
 
@@ -37,7 +37,7 @@ def export(dcgan, folder):
     class Exported(tf.Module):
         def __init__(self):
             super().__init__()
-            self.generator = dcgan.generator
+            self.generator = dcgan.sampler
 
         @tf.function(input_signature=[tf.TensorSpec([None, dcgan.z_dim], tf.float32, name="z")], autograph=False)
         def __call__(self, z):

@@ -401,7 +401,7 @@ def test_corrupt_predictor_is_refused(raw, tmp_path):
     done = align(raw, tmp_path / "o", "--predictor", tmp_path / "p.dat", code=2)
     assert "not a landmark model that dlib reads" in done.stderr and "make" in done.stderr
     assert not (tmp_path / "o").exists()
-    five = openface.find_predictor().replace("68", "5")
+    five = openface.find_model().replace("68", "5")
     done = align(raw, tmp_path / "o", "--predictor", five, code=2)
     assert "a model of 5 landmarks; one of 68 is needed" in done.stderr
 

@@ -1,0 +1,85 @@
+"""How good generated faces are: distances between two sets of feature vectors. Knows neither files nor networks.
+
+Features are rows, float [N, D]; rows of two sets are of the same kind. dlib's 128 numbers are near
+when two photos show the same person, so that the distances say how much like people the faces are.
+"""
+
+import numpy as np
+
+NEIGHBOURS = 3  # k of the manifolds: Kynkaanniemi et al. 2019
+
+
+def frechet_distance(a, b):
+    """Squared Frechet distance between Gaussians with the two sets' means and covariances -> float.
+
+    Heusel et al. 2017. tr sqrt(A B) is that of the symmetric sqrt(A) B sqrt(A), by its eigenvalues: no
+    complex numbers and no blow-up where a covariance is near-singular.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    offset = a.mean(0) - b.mean(0)
+    cov_a, cov_b = np.atleast_2d(np.cov(a.T)), np.atleast_2d(np.cov(b.T))
+    values, vectors = np.linalg.eigh(cov_a)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_b @ root), 0)).sum()
+    return float(max(offset @ offset + np.trace(cov_a) + np.trace(cov_b) - 2 * cross, 0))
+
+
+def distances(a, b):
+    """Euclidean distances of each row of a to each of b -> float32 [len(a), len(b)]."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
+
+
+def radii(rows, k=NEIGHBOURS):
+    """Distance of each row to its k-th neighbour among the others -> [N]."""
+    between = distances(rows, rows)
+    np.fill_diagonal(between, 0)
+    return np.partition(between, k, axis=1)[:, k]  # [0] is the row itself
+
+
+def precision_recall(real, fake):
+    """(precision, recall) of Kynkaanniemi et al. 2019.
+
+    Precision: the share of fake rows within the real rows' manifold, the balls around each that reach
+    its NEIGHBOURS-th neighbour. Recall: the other way round.
+    """
+    between = distances(real, fake)
+    precision = (between <= radii(real)[:, None]).any(0).mean()
+    recall = (between <= radii(fake)).any(1).mean()
+    return float(precision), float(recall)
+
+
+def one_nn_accuracy(real, fake):
+    """Leave-one-out accuracy of telling real from fake by the nearest neighbour -> float, 0.5 is perfect.
+
+    Lopez-Paz and Oquab 2017. Sets of one size.
+    """
+    rows = np.concatenate([real, fake])
+    labels = np.arange(len(rows)) < len(real)
+    between = distances(rows, rows)
+    np.fill_diagonal(between, np.inf)
+    return float((labels[between.argmin(1)] == labels).mean())
+
+
+def nearest(rows, others, leave_one_out=False):
+    """Of each row, its nearest among others -> (indices [N], distances [N]); not itself if left out."""
+    indices, found = [], []
+    for start in range(0, len(rows), 1024):  # others may be many
+        between = distances(rows[start : start + 1024], others)
+        if leave_one_out:
+            between[np.arange(len(between)), start + np.arange(len(between))] = np.inf
+        indices.append(between.argmin(1))
+        found.append(between.min(1))
+    return np.concatenate(indices), np.concatenate(found)
+
+
+def compare(real, rows):
+    """All of the above, of rows against real ones -> {name: number}. Sets of one size."""
+    precision, recall = precision_recall(real, rows)
+    return {
+        "FDD": frechet_distance(real, rows),
+        "precision": precision,
+        "recall": recall,
+        "1-NN accuracy": one_nn_accuracy(real, rows),
+    }
