@@ -193,6 +193,23 @@ def test_train_step_draws_the_z_of_its_step():
         assert {name: float(value) for name, value in a.items()} == {name: float(value) for name, value in b.items()}
 
 
+def test_average_follows_the_generator_and_draws_the_samples():
+    dcgan, plain = DCGAN(**TINY, ema=0.4), DCGAN(**TINY)
+    expected = values(dcgan.generator.variables)
+    for step in range(1, 6):
+        dcgan.train_step(images(seed=step)), plain.train_step(images(seed=step))
+        decay = min(0.4, (1 + step) / (10 + step))
+        expected = [
+            decay * mean + (1 - decay) * value for mean, value in zip(expected, values(dcgan.generator.variables))
+        ]
+    for mean, value in zip(dcgan.g_ema.variables, expected):
+        np.testing.assert_allclose(mean, value, atol=1e-6, err_msg=mean.name)
+    z = dcgan.draw_z(4, 0)
+    np.testing.assert_array_equal(dcgan.sample(z), dcgan.g_ema(z))
+    np.testing.assert_array_equal(dcgan.generator(z), plain.generator(z))  # training itself is as without
+    np.testing.assert_array_equal(plain.sample(z), plain.generator(z))
+
+
 def test_same_seed_gives_the_same_weights():
     one, same, other = (values(DCGAN(**TINY, seed=seed).generator.variables) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same))

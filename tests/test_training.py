@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 import checkpointing
 import training
+import utils
 from errors import NumbersError, UserError
 
 
@@ -95,6 +96,25 @@ def test_resume_gives_bit_for_bit_what_an_uninterrupted_run_gives(tiny, tmp_path
     ):
         assert a.read() == b.read()
     assert [event.step for event in events(parts.log_dir).Tensors("d_loss")] == list(range(1, 13))
+
+
+def test_average_of_the_weights_is_resumed_and_loaded(tiny, tmp_path):
+    config = tiny(epoch=2, ema=0.9)
+    training.train(config)
+    folders = dict(checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"), log_dir=str(tmp_path / "l2"))
+    parts = dataclasses.replace(config, **folders)
+    training.train(dataclasses.replace(parts, epoch=1))
+    training.train(parts)
+    expected, ours = weights(config, 12), weights(parts, 12)
+    assert sum("g_ema" in name for name in expected) == 14
+    for name, value in expected.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    dcgan, _ = checkpointing.load_model(config.checkpoint_dir)
+    last = Image.open(os.path.join(config.sample_dir, "train_01_0005.png"))
+    grid = utils.merge(utils.inverse_transform(dcgan.sample(expected["sample_z/.ATTRIBUTES/VARIABLE_VALUE"])))
+    np.testing.assert_allclose(np.asarray(last, int), grid, atol=1)
+    with pytest.raises(UserError, match=r"--ema: 0\.9 before, not given now"):
+        training.train(dataclasses.replace(config, ema=None))
 
 
 def test_batches_redone_after_a_kill_supersede_their_logs(tiny):
