@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import utils
 from config import CHECKPOINT_FOLDER, TrainConfig
-from errors import SaveError, UserError
+from errors import DamagedError, SaveError, UserError
 from model import DCGAN
 
 NAME = "DCGAN.model"  # as in the original
@@ -61,6 +61,9 @@ def read_settings(directory):
     if settings is not None:
         path = os.path.join(directory, SETTINGS)
         wrong = [name for name in SHAPES if type(settings.get(name)) is not int]
+        folders = settings.get("folders", [])
+        if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
+            wrong.append("folders")
         if wrong:
             raise UserError(f"{path}: lacks {', '.join(wrong)}; restore it or use another folder")
         try:
@@ -80,6 +83,7 @@ class Checkpoints:
         self.directory, self.max_to_keep = directory, max_to_keep
         self.checkpoint = tf.train.Checkpoint(**objects)
         self.saved = None  # step of this process' last save
+        self.course = []  # steps that led here: none that is damaged, or of a course that was left
         if read_only:
             return
         os.makedirs(directory, exist_ok=True)
@@ -93,6 +97,8 @@ class Checkpoints:
         scraps = [os.path.join(self.directory, f"{name}.partial") for name in (SETTINGS, IMAGES, "checkpoint")]
         whole = {self.path(step) for step in self.steps()}
         data = glob.glob(os.path.join(glob.escape(self.directory), f"{NAME}-*.data-*"))
+        if not os.path.exists(os.path.join(self.directory, SETTINGS)):  # not ours
+            data = []
         for path in scraps + [path for path in data if path.rpartition(".")[0] not in whole]:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(path)
@@ -100,7 +106,10 @@ class Checkpoints:
     def _lock(self):
         """Hold the folder until this process ends, however it ends."""
         path = os.path.join(self.directory, ".lock")
-        self.lock = open(path, "a+", encoding="utf-8")
+        try:  # never through a link, out of the folder
+            self.lock = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{path}: can't be locked ({error.strerror.lower()}); remove it") from error
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -126,24 +135,31 @@ class Checkpoints:
         """Write a checkpoint and drop old ones beyond max_to_keep. Returns its prefix.
 
         It is written aside and moved into place, the index last: without it there is none.
-        Checkpoints of later steps belong to a course that this run left by --step: they go too.
+        Damaged ones, and those of a course that this run left by --step, go too.
 
-        Raises SaveError, and leaves the folder as it was.
+        Raises SaveError; the checkpoints before are as they were.
         """
         if step == self.saved:
             return self.path(step)
         try:
             self._write(step)
-            self._drop_old(step)
         except (OSError, tf.errors.OpError) as error:
             shutil.rmtree(self.staging, ignore_errors=True)
-            last = max((kept for kept in self.steps() if kept < step), default=None)
-            left = f"the last one is {self.path(last)}; make room, and the same command goes on from there"
-            raise SaveError(
-                f"{self.path(step)}: can't be written ({SaveError.reason(error)}); "
-                + (left if last else "there is none before it; make room, and start again")
-            ) from error
+            if self.course:
+                remedy = (
+                    f"the last one is {self.path(self.course[-1])}; make room, and the same command goes on from there"
+                )
+            else:
+                remedy = "there is none before it; make room, and start again"
+            raise SaveError(f"{self.path(step)}: can't be written ({SaveError.reason(error)}); {remedy}") from error
         self.saved = step
+        self.course = [*(before for before in self.course if before < step), step][-self.max_to_keep :]
+        try:
+            self._drop_others()
+        except OSError as error:
+            raise SaveError(
+                f"{self.path(step)} is written, but not its surroundings: {error.filename}: {error.strerror.lower()}"
+            ) from error
         return self.path(step)
 
     def _write(self, step):
@@ -164,12 +180,12 @@ class Checkpoints:
         finally:
             os.close(folder)
 
-    def _drop_old(self, step):
-        kept = [kept for kept in self.steps() if kept <= step][-self.max_to_keep :]
-        for old in set(self.steps()) - set(kept):
+    def _drop_others(self):
+        """Remove all checkpoints that are not of the course, and tell TensorFlow which are."""
+        for old in set(self.steps()) - set(self.course):
             for path in sorted(glob.glob(f"{glob.escape(self.path(old))}.*"), reverse=True):  # .index first
                 os.remove(path)
-        self._write_state(kept)
+        self._write_state(self.course)
 
     def _write_state(self, steps):
         """Write the file that tf.train.latest_checkpoint reads. Ours read the folder itself."""
@@ -180,25 +196,24 @@ class Checkpoints:
     def restore(self, step=None):
         """Restore the newest checkpoint that is whole, or that of `step`. Returns its step, 0 if there is none.
 
-        Prints which ones are damaged. Raises UserError if `step` is not there or damaged, or none is whole.
+        Prints which ones are damaged. Raises UserError if `step` is not there or damaged, none is whole,
+        or one may not be read.
         """
-        self.saved = None
-        if step is not None:
-            read_checkpoint(self.checkpoint, self.path(choose_step(self.directory, step)))
-            return step
-        damage = []
-        for step in reversed(self.steps()):
+        self.saved, damage = None, []
+        candidates = [choose_step(self.directory, step)] if step is not None else self.steps()[::-1]
+        for candidate in candidates:
             try:
-                read_checkpoint(self.checkpoint, self.path(step))
-            except UserError as error:
+                read_checkpoint(self.checkpoint, self.path(candidate))
+            except DamagedError as error:
                 damage.append(str(error))
-            else:
-                print(*damage, sep="\n", end="\n" if damage else "")
-                return step
+                continue
+            print(*damage, sep="\n", end="\n" if damage else "")
+            self.course = [kept for kept in self.steps() if kept <= candidate]
+            return candidate
         if damage:
             remedy = "put a copy of one back, or start afresh in another folder"
             lines = [f"--checkpoint_dir {self.directory}: no checkpoint in it can be restored; {remedy}:", *damage]
-            raise UserError("\n  ".join(lines))
+            raise UserError("\n  ".join(damage if step is not None else lines))
         return 0
 
 
@@ -221,8 +236,14 @@ def read_checkpoint(checkpoint, prefix, partly=False):
         status = checkpoint.read(prefix)
         status.assert_existing_objects_matched()
         status.expect_partial() if partly else status.assert_consumed()
-    except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:  # IndexError: cut off
-        raise UserError(f"{prefix}: damaged, it does not restore ({_first_line(error)})") from error
+    except tf.errors.PermissionDeniedError as error:
+        raise UserError(f"{prefix}: may not be read (permission denied)") from error
+    except (tf.errors.OpError, IndexError) as error:  # IndexError: cut off
+        raise DamagedError(f"{prefix}: damaged, it does not restore ({_first_line(error)})") from error
+    except (ValueError, AssertionError) as error:
+        raise DamagedError(
+            f"{prefix}: of another network or version, it does not restore ({_first_line(error)})"
+        ) from error
 
 
 def _first_line(error):
@@ -255,9 +276,9 @@ def load_model(directory, step=None, precision=None):
     prefix = os.path.join(directory, f"{NAME}-{step}")
     try:
         read_checkpoint(tf.train.Checkpoint(dcgan=dcgan), prefix, partly=True)
-    except UserError as error:
+    except DamagedError as error:
         earlier = [other for other in latest_steps(directory) if other < step]
-        raise UserError(str(error) + (f"; --step {earlier[-1]} takes the one before" if earlier else "")) from error
+        raise DamagedError(str(error) + (f"; the one before it is of step {earlier[-1]}" if earlier else "")) from error
     return dcgan, step
 
 
@@ -283,6 +304,9 @@ def load_weights(dcgan, directory):
     else:
         networks = tf.train.Checkpoint(generator=dcgan.generator, discriminator=dcgan.discriminator)
         read_checkpoint(tf.train.Checkpoint(dcgan=networks), prefix, partly=True)
+    if dcgan.g_ema:  # starts as G does
+        for mean, value in zip(dcgan.g_ema.variables, dcgan.generator.variables):
+            mean.assign(value)
     return prefix
 
 

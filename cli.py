@@ -42,7 +42,7 @@ def run(main):
     except MemoryError:
         code = _complain("out of memory; a smaller --batch_size or --cache off needs less", 1, debug)
     except KeyboardInterrupt:
-        code = _complain("interrupted before it began", 130, debug)
+        code = _complain("interrupted; what was not saved before is lost", 130, debug)
     except Exception as error:
         if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which is not imported here
             raise

@@ -44,7 +44,10 @@ def one_of(*choices):
 
 
 WIDTH = dict(valid="a whole number from 1 to 65536", check=lambda n: 1 <= n <= 65536)
-FOLDER = dict(valid="the name of a folder, in UTF-8", check=lambda name: name and not _lone_bytes(name))
+FOLDER = dict(
+    valid="the name of a folder, in UTF-8",
+    check=lambda name: name and "://" not in name and not _lone_bytes(name),  # TensorFlow takes :// for a bucket, say
+)
 CHECKPOINT_FOLDER = dict(
     valid="the name of a folder, in UTF-8, without [ and \\, which TensorFlow takes for a pattern",
     check=lambda name: FOLDER["check"](name) and not set(name) & set("[\\"),

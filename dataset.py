@@ -146,10 +146,14 @@ class ImageFolder:
                     return self.decode(index)
                 except photos.PhotoError as error:
                     self.bad[self.paths[index]] = str(error)
-                    if len(self.bad) > self.bad_allowed:
-                        remedy = "; --check lists them all and how to mend them, --max_bad says how many may be bad"
-                        raise UserError(self.bad_report() + remedy) from error
+                    self.check_bad()
             index = (index + 1) % len(self.paths)
+
+    def check_bad(self):
+        """Raise UserError if more files are bad than may be."""
+        if len(self.bad) > self.bad_allowed:
+            remedy = "; --check lists them all and how to mend them, --max_bad says how many may be bad"
+            raise UserError(self.bad_report() + remedy)
 
     def bad_report(self):
         """One message that names the files that did not decode, the first few of them."""

@@ -48,25 +48,30 @@ def set_up(deterministic=False, names=None, cluster=None):
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we say it in words
     tasks, me = _read_cluster(cluster) if cluster else (None, None)
-    keras_home = os.environ.get("KERAS_HOME")
-    os.environ["KERAS_HOME"] = os.devnull  # else TensorFlow's import makes a folder in the user's home
+    no_home = "KERAS_HOME" not in os.environ
+    if no_home:
+        os.environ["KERAS_HOME"] = os.devnull  # else TensorFlow's import makes a folder in the user's home
     with quiet():
         import tensorflow as tf
 
-        del os.environ["KERAS_HOME"]
-        if keras_home is not None:
-            os.environ["KERAS_HOME"] = keras_home
+        if no_home:
+            del os.environ["KERAS_HOME"]
         gpus = _choose(names, tf.config.list_physical_devices("GPU"))
         if deterministic:
             tf.config.experimental.enable_op_determinism()
         if not tasks:
             tf.zeros([])  # starts the devices
     if tasks:
-        others = ", ".join(tasks[:me] + tasks[me + 1 :])
-        print(f"machine {me + 1} of {len(tasks)}, {tasks[me]}; waiting for {others} (Ctrl-C ends it)", flush=True)
+        if others := ", ".join(tasks[:me] + tasks[me + 1 :]):
+            print(f"machine {me + 1} of {len(tasks)}, {tasks[me]}; waiting for {others} (Ctrl-C ends it)", flush=True)
         before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own would wait for TensorFlow
-        with quiet():
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            with quiet():
+                strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"TF_CONFIG: {tasks[me]} can't be used: is the port taken, or the name another's?"
+            ) from error
         signal.signal(signal.SIGINT, before)
     elif len(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")) > 1:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -96,7 +101,8 @@ def _choose(names, gpus):
         if kinds[0] == "CPU":
             logical = [tf.config.LogicalDeviceConfiguration() for _ in numbers]
             tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
-    tf.config.set_visible_devices(chosen, "GPU")
+    if chosen != gpus:
+        tf.config.set_visible_devices(chosen, "GPU")
     for gpu in chosen:
         tf.config.experimental.set_memory_growth(gpu, True)  # share it with other programs
     return chosen
@@ -132,7 +138,7 @@ def _describe(gpus, strategy, tasks):
             here += " (TensorFlow sees no GPU)"
         if strategy and not tasks:
             here = f"{strategy.num_replicas_in_sync} logical devices of a {here}"
-    return here + (f", and {len(tasks) - 1} more machines" if tasks else "")
+    return here + (f", and {len(tasks) - 1} more machines" if tasks and tasks[1:] else "")
 
 
 def fast_bfloat16():

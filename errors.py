@@ -7,6 +7,10 @@ class UserError(Exception):
     exit_code = 2
 
 
+class DamagedError(UserError):
+    """A checkpoint is cut off, or has been changed."""
+
+
 class SaveError(UserError):
     """A checkpoint or a log could not be written: a full disk, say. What was there before is as it was."""
 

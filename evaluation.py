@@ -6,6 +6,7 @@ when two photos show the same person, so that the distances say how much like pe
 
 import numpy as np
 
+BLOCK = 1024  # rows whose distances are in memory at a time
 NEIGHBOURS = 3  # k of the manifolds: Kynkaanniemi et al. 2019
 
 
@@ -31,11 +32,18 @@ def distances(a, b):
     return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
 
 
+def blocks(rows, others, itself=None):
+    """Yield `distances` of BLOCK rows at a time, for others may be many; itself: what a row's to itself is set to."""
+    for start in range(0, len(rows), BLOCK):
+        between = distances(rows[start : start + BLOCK], others)
+        if itself is not None:
+            between[np.arange(len(between)), start + np.arange(len(between))] = itself
+        yield between
+
+
 def radii(rows, k=NEIGHBOURS):
     """Distance of each row to its k-th neighbour among the others -> [N]."""
-    between = distances(rows, rows)
-    np.fill_diagonal(between, 0)
-    return np.partition(between, k, axis=1)[:, k]  # [0] is the row itself
+    return np.concatenate([np.partition(between, k - 1, axis=1)[:, k - 1] for between in blocks(rows, rows, np.inf)])
 
 
 def precision_recall(real, fake):
@@ -44,9 +52,9 @@ def precision_recall(real, fake):
     Precision: the share of fake rows within the real rows' manifold, the balls around each that reach
     its NEIGHBOURS-th neighbour. Recall: the other way round.
     """
-    between = distances(real, fake)
-    precision = (between <= radii(real)[:, None]).any(0).mean()
-    recall = (between <= radii(fake)).any(1).mean()
+    real_radii, fake_radii = radii(real), radii(fake)
+    precision = np.concatenate([(between <= real_radii).any(1) for between in blocks(fake, real)]).mean()
+    recall = np.concatenate([(between <= fake_radii).any(1) for between in blocks(real, fake)]).mean()
     return float(precision), float(recall)
 
 
@@ -57,20 +65,14 @@ def one_nn_accuracy(real, fake):
     """
     rows = np.concatenate([real, fake])
     labels = np.arange(len(rows)) < len(real)
-    between = distances(rows, rows)
-    np.fill_diagonal(between, np.inf)
-    return float((labels[between.argmin(1)] == labels).mean())
+    indices, _ = nearest(rows, rows, leave_one_out=True)
+    return float((labels[indices] == labels).mean())
 
 
 def nearest(rows, others, leave_one_out=False):
     """Of each row, its nearest among others -> (indices [N], distances [N]); not itself if left out."""
-    indices, found = [], []
-    for start in range(0, len(rows), 1024):  # others may be many
-        between = distances(rows[start : start + 1024], others)
-        if leave_one_out:
-            between[np.arange(len(between)), start + np.arange(len(between))] = np.inf
-        indices.append(between.argmin(1))
-        found.append(between.min(1))
+    parts = [(between.argmin(1), between.min(1)) for between in blocks(rows, others, np.inf if leave_one_out else None)]
+    indices, found = zip(*parts)
     return np.concatenate(indices), np.concatenate(found)
 
 

@@ -5,7 +5,6 @@ Imports neither TensorFlow nor the model.
 
 import collections
 import hashlib
-import io
 import itertools
 import os
 import sys
@@ -17,7 +16,7 @@ import photos
 from errors import UserError
 
 BLOCK = 1024  # files handed to the threads at a time
-SHOWN = 100  # names of a list that are printed
+SHOWN = 100  # copies that are named
 # How to mend a file, by a part of the reason why it does not decode
 REMEDIES = {
     "truncated": "copy them anew from where they came, or delete them",
@@ -66,9 +65,9 @@ def check(config):
         print(f"smaller than --image_size {config.image_size}: {small:,}, which are enlarged")
     if skipped:
         print("skipped: " + counts(skipped))
-    print_list("exact copies", copies)
+    print_list("exact copies", copies, SHOWN)
     for what, lines in bad.items():
-        print_list(f"bad, {what}", lines)
+        print_list(f"bad, {what}", lines, len(lines))
     share = number / len(paths)
     print(f"bad: {number:,} ({share:.2%}; --max_bad allows {config.max_bad:.2%})")
     return 0 if number < len(paths) and number <= -(-config.max_bad * len(paths) // 1) else 2
@@ -89,13 +88,15 @@ def look(path):
     """One file -> (digest of its bytes, mode, (width, height), why it does not decode); None for what is not so."""
     mode = size = None
     try:
-        with open(path, "rb") as file:
-            content = file.read()
-        if not content:
+        if not os.path.getsize(path):
             raise photos.PhotoError("empty")
-        mode, size = photos.mode_and_size(io.BytesIO(content))
-        photos.open_rgb(io.BytesIO(content))
-        return hashlib.blake2b(content, digest_size=16).digest(), mode, size, None
+        mode, size = photos.mode_and_size(path)
+        photos.open_rgb(path)
+        digest = hashlib.blake2b(digest_size=16)
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.digest(), mode, size, None
     except photos.PhotoError as error:
         return None, mode, size, str(error)
     except OSError as error:
@@ -114,11 +115,11 @@ def counts(counter):
     return shown + (f", {len(items) - 10} more" if len(items) > 10 else "")
 
 
-def print_list(title, lines):
-    """A titled list, cut at SHOWN."""
+def print_list(title, lines, most):
+    """A titled list, cut after so many."""
     if lines:
         print(f"{title}: {len(lines):,}")
-        for line in lines[:SHOWN]:
+        for line in lines[:most]:
             print(f"  {line}")
-        if lines[SHOWN:]:
-            print(f"  and {len(lines) - SHOWN:,} more")
+        if lines[most:]:
+            print(f"  and {len(lines) - most:,} more")

@@ -46,7 +46,7 @@ def train(config, device="", strategy=None):
     try:
         return run_batches(config, device, replicas)
     except tf.errors.OpError as error:
-        if replicas.alone:
+        if replicas.alone or isinstance(error, tf.errors.ResourceExhaustedError):  # of this machine's own memory
             raise
         raise PeerError(
             "another machine's part of this training has ended, so this one ends too; its own message says why. "
@@ -67,7 +67,7 @@ def run_batches(config, device, replicas):
         config.flip,
         config.cache,
         config.max_bad,
-        leave_out=config.outputs().values(),
+        leave_out=[*config.outputs().values(), *written_before(config.checkpoint_dir)],
     )
     for line in data.describe():
         print(line)
@@ -120,15 +120,22 @@ def run_batches(config, device, replicas):
         except NumbersError:
             raise
         except (UserError, OSError):  # bad data, a full disk: what was trained is not lost
-            if replicas.chief:
-                run.save()
+            if replicas.chief and run.step:
+                run.check_numbers({})
+                run.checkpoints.save(run.step)  # with the broken files that were known before
             raise
         finally:
             progress.close()
             summaries.close()
-    if data.bad:
-        print(data.bad_report())
+    if data.bad:  # those that this machine met
+        print(data.bad_report(), file=sys.stdout if replicas.chief else sys.stderr)
     return run.report_end(interrupted if run.position < stop else 0)
+
+
+def written_before(checkpoint_dir):
+    """The folders that a run has written its samples and logs to: nothing in them is data."""
+    saved = checkpointing.read_settings(checkpoint_dir) or {}
+    return [os.path.join(checkpoint_dir, folder) for folder in saved.get("folders", [])]
 
 
 class Run:
@@ -171,6 +178,7 @@ class Run:
         present = set(data.paths)
         bad = json.loads(self.bad.numpy())
         data.bad |= {path: reason for path, reason in bad.items() if path in present}
+        data.check_bad()
         self.weights = weights = [v for v in self.dcgan.variables if v.dtype.is_floating]
         self.finite = tf.function(lambda: tf.stack([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights]))
         # Where the folder holds fewer images than it did, an epoch may end before the batch that was next
@@ -266,7 +274,7 @@ class Run:
         wrong += [f"{weight.name} is not finite" for weight, good in zip(self.weights, self.finite()) if not good]
         if not wrong:
             return
-        kept = [step for step in self.checkpoints.steps() if step < self.step]
+        kept = self.checkpoints.course
         advice = "a lower --learning_rate, such as 0.0001" + (
             ", or --precision float32" if self.config.precision != "float32" else ""
         )

@@ -74,7 +74,7 @@ def test_objects_of_another_shape_are_refused(tmp_path):
     checkpoints.lock.close()
     other = checkpointing.Checkpoints(str(tmp_path), 3, x=tf.Variable([1.0, 2.0]))
     with pytest.raises(
-        UserError, match=r"no checkpoint in it can be restored(.|\n)*DCGAN.model-5: damaged, it does not restore"
+        UserError, match=r"no checkpoint in it can be restored(.|\n)*DCGAN.model-5: of another network or version"
     ):
         other.restore()
 
@@ -161,9 +161,34 @@ def test_a_model_is_not_loaded_from_a_damaged_checkpoint(tiny):
     config = tiny(checkpoint_every=3)
     training.train(config)
     spoil(os.path.join(config.checkpoint_dir, "DCGAN.model-6.data-00000-of-00001"), "flipped")
-    with pytest.raises(UserError, match=r"DCGAN\.model-6: damaged.*; --step 3 takes the one before"):
+    with pytest.raises(UserError, match=r"DCGAN\.model-6: damaged.*; the one before it is of step 3"):
         checkpointing.load_model(config.checkpoint_dir)
     assert checkpointing.load_model(config.checkpoint_dir, 3)[1] == 3
+
+
+def test_damaged_checkpoint_does_not_count_as_one_to_keep(tmp_path):
+    x, checkpoints = make(tmp_path, np.arange(100.0), max_to_keep=2)
+    for step in 5, 10:
+        checkpoints.save(step)
+    spoil(checkpoints.path(10) + ".data-00000-of-00001", "flipped")
+    assert checkpoints.restore() == 5
+    checkpoints.save(12)
+    assert checkpoints.steps() == [5, 12]
+
+
+def test_lock_that_is_a_link_is_refused_and_what_it_leads_to_untouched(tmp_path):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "precious").write_text("precious")
+    os.symlink(tmp_path / "precious", tmp_path / "c" / ".lock")
+    with pytest.raises(UserError, match=r"\.lock: can't be locked .*; remove it"):
+        make(tmp_path / "c")
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_data_of_others_is_not_taken_for_a_scrap(tmp_path):
+    (tmp_path / "DCGAN.model-7.data-00000-of-00001").touch()
+    make(tmp_path)
+    assert (tmp_path / "DCGAN.model-7.data-00000-of-00001").exists()
 
 
 def test_saving_a_step_again_does_not_touch_it(tmp_path):
@@ -185,10 +210,11 @@ def test_settings_that_are_none_are_refused(tmp_path, content):
 def test_scraps_of_a_dead_save_are_cleared(tmp_path):
     (tmp_path / ".saving").mkdir()
     (tmp_path / ".saving" / "DCGAN.model.data-00000-of-00001").touch()
-    for name in "DCGAN.model-7.data-00000-of-00001", "settings.json.partial", "checkpoint.partial", "mine.partial":
+    scraps = "DCGAN.model-7.data-00000-of-00001", "settings.json.partial", "checkpoint.partial"
+    for name in *scraps, "settings.json", "mine.partial":
         (tmp_path / name).touch()
     _, checkpoints = make(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == [".lock", "mine.partial"]
+    assert sorted(os.listdir(tmp_path)) == [".lock", "mine.partial", "settings.json"]
     checkpoints.save(1)
     assert checkpoints.steps() == [1]
     checkpoints.lock.close()

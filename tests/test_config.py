@@ -50,6 +50,7 @@ def test_every_flag_sets_its_setting():
             "a[b]",
             "the name of a folder, in UTF-8, without [ and \\, which TensorFlow takes for a pattern",
         ),
+        ("sample_dir", "gs://bucket/samples", "the name of a folder, in UTF-8"),
         ("log_dir", "\udcff", "the name of a folder, in UTF-8"),
         ("max_bad", "1.5", "a number from 0 to 1"),
         ("image_size", "65", "one of 16, 32, 64, 128, 256"),

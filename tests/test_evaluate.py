@@ -3,18 +3,24 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import load_script, run_script
+from conftest import ROOT, load_script, run_script
 from PIL import Image
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
+import checkpointing
 import demo_faces
 import evaluation
 import inception
+import latents
 import recognition
+import sampling
 import training
 from errors import UserError
 
@@ -83,7 +89,7 @@ def test_script_prints_a_table_and_writes_it_beside_the_checkpoint(trained, face
     assert (table["step"], table["n"], table["real faces"]) == (6, 12, 26)
     assert [*table["generated"]] == ["face rate", "FDD", "precision", "recall", "1-NN accuracy"]
     assert table["generated"]["FDD"] > table["real"]["FDD"] > 0
-    assert [*table["memorisation"]] == ["generated", "held-out faces"]
+    assert [*table["nearest training face"]] == ["12 generated faces", "5 held-out faces"]
     with Image.open(folder / "evaluation-6.png") as sheet:
         assert sheet.size == (16 * 64, 2 * 64)  # 12 samples, each beside its neighbour
     curve = EventAccumulator(str(tmp_path / "logs" / "evaluation")).Reload()
@@ -110,14 +116,29 @@ def test_features_are_kept_until_the_folder_changes(faces, tmp_path, monkeypatch
         return np.zeros([len(images), 128], np.float32), np.ones(len(images), bool)
 
     monkeypatch.setattr(recognition, "look_at", look_at)
-    arguments = ["--dataset", str(folder), "--checkpoint_dir", str(tmp_path / "c"), "--n", "10"]
+    options = script.flags().parse_args(
+        ["--dataset", str(folder), "--checkpoint_dir", str(tmp_path / "c"), "--n", "10"]
+    )
+    network = SimpleNamespace(image_size=64, c_dim=3)
     for _ in range(2):
-        real = script.Real(script.flags().parse_args(arguments), {})
+        real = script.Real(options, network)
     assert calls == [26] and real.n == 10 and real.compared != real.floor
     (folder / "00000.png").unlink()
-    script.Real(script.flags().parse_args(arguments), {})
-    script.Real(script.flags().parse_args(arguments), {"crop": 32})
+    script.Real(options, network)
+    script.Real(options, SimpleNamespace(image_size=32, c_dim=3))
     assert calls == [26, 25, 25]
+
+
+def test_broken_files_and_what_the_run_wrote_are_no_real_faces(faces, trained, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(faces, tmp_path / "faces")
+    (folder / "00003.png").write_bytes(b"broken")
+    checkpoints = shutil.copytree(trained, folder / "checkpoints")
+    shutil.copy(folder / "00004.png", checkpoints / "evaluation-6.png")
+    monkeypatch.setattr(recognition, "look_at", lambda images, *_: (np.zeros([len(images), 128]), np.ones(len(images))))
+    options = script.flags().parse_args(["--dataset", str(folder), "--checkpoint_dir", str(checkpoints), "--n", "10"])
+    real = script.Real(options, SimpleNamespace(image_size=64, c_dim=3))
+    assert len(real.faces) == 25
+    assert "left out 1 files that do not decode, such as 00003.png" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -125,9 +146,9 @@ def test_features_are_kept_until_the_folder_changes(faces, tmp_path, monkeypatch
     [
         (["--dataset", "nowhere"], "--dataset nowhere: no such folder"),
         (["--dataset", ".", "--held_out", "nowhere"], "--held_out nowhere: no such folder"),
-        (["--dataset", ".", "--inception", "x.h5"], "--n 2000: FID needs at least 2048 faces"),
+        (["--dataset", "."], "--checkpoint_dir checkpoints: no such folder"),
         (["--dataset", ".", "--steps", "7"], "--steps 7: no such checkpoint in checkpoints (there: none)"),
-        (["--dataset", ".", "--n", "3"], "3: must be a whole number from 10 to 100000"),
+        (["--dataset", ".", "--n", "3"], "3: must be a whole number from 10 to 10000"),
     ],
 )
 def test_bad_usage_is_refused_in_words(tmp_path, arguments, message):
@@ -151,14 +172,63 @@ def test_inception_features_are_those_of_the_network_at_its_size():
     np.testing.assert_allclose(gray[:, 0], gray[:, 2], atol=1e-6)
 
 
-def test_fid_is_the_frechet_distance_of_those_features(monkeypatch):
+def test_fid_stands_in_the_table_and_needs_enough_faces(faces, trained, tmp_path, monkeypatch):
+    """With a stand-in network: the mean of each colour."""
     monkeypatch.setattr(inception, "load", lambda weights: lambda images: tf.reduce_mean(images, [1, 2]))
-    faces, generated = list(drawn(20)), drawn(10, seed=1)
-    real = type("Real", (), dict(faces=faces, compared=slice(0, 10), floor=slice(10, 20)))
-    ours, floor = script.fid("weights", generated, real)
-    means = [np.stack(rows).mean((1, 2)) / 127.5 - 1 for rows in (faces[:10], generated, faces[10:])]
-    assert ours == pytest.approx(evaluation.frechet_distance(means[0], means[1]), abs=1e-3)
-    assert floor == pytest.approx(evaluation.frechet_distance(means[0], means[2]), abs=1e-3)
+    monkeypatch.setattr(
+        recognition, "look_at", lambda images, *_: (np.random.rand(len(images), 128), np.ones(len(images)))
+    )
+    folder = shutil.copytree(trained, tmp_path / "checkpoints")
+    (tmp_path / "weights").write_bytes(b"stand-in")
+    arguments = [
+        "--dataset",
+        faces,
+        "--checkpoint_dir",
+        str(folder),
+        "--n",
+        "12",
+        "--inception",
+        str(tmp_path / "weights"),
+    ]
+    options = script.flags().parse_args(arguments)
+    dcgan, _ = checkpointing.load_model(str(folder))
+    with pytest.raises(UserError, match="FID needs at least 2,048 faces of each kind, not 12"):
+        script.Real(options, dcgan)
+    monkeypatch.setattr(inception, "LEAST", 12)
+    real = script.Real(options, dcgan)
+    result = script.evaluate(options, None, real)
+    images = sampling.generate(dcgan, latents.draw(0, range(12), dcgan.z_dim))
+    means = [np.stack(rows).mean((1, 2)) / 127.5 - 1 for rows in (real.faces[:12], images, real.faces[12:24])]
+    assert result["generated"]["FID"] == pytest.approx(evaluation.frechet_distance(means[0], means[1]), abs=2e-3)
+    assert result["real"]["FID"] == pytest.approx(evaluation.frechet_distance(means[0], means[2]), abs=2e-3)
+    kept = len(os.listdir(folder))
+    monkeypatch.setattr(inception, "features", lambda *_: pytest.fail("not from the cache"))
+    assert script.Real(options, dcgan).table["FID"] == result["real"]["FID"] and len(os.listdir(folder)) == kept
+
+
+def test_keras_finds_its_home_after_the_start(tmp_path):
+    code = "import os, devices; os.environ.setdefault('KERAS_HOME', 'k'); devices.set_up(); import keras; "
+    code += "from keras.src.backend.config import keras_home; print(keras_home())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": ROOT},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "k", done.stderr
+
+
+def test_a_damaged_checkpoint_among_several_is_named_and_passed_over(faces, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "checkpoints")
+    with open(folder / "DCGAN.model-3.data-00000-of-00001", "r+b") as file:
+        file.truncate(1000)
+    done = run_script(
+        "evaluate.py", "--checkpoint_dir", folder, "--dataset", faces, "--n", 10, "--steps", "3,6",
+        "--log_dir", tmp_path / "logs",
+    )  # fmt: skip
+    assert done.returncode == 0 and "step 6: 10 generated" in done.stdout
+    assert "DCGAN.model-3: damaged" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_weights_that_are_none_are_refused(tmp_path):

@@ -101,7 +101,7 @@ def test_killed_at_random_moments_it_ends_as_if_never_killed(faces, tmp_path, ki
     finish(reference)
     config = config_in(tmp_path / "killed", faces, epoch=epoch)
     kill_at_random_moments(config, kills, 6 * epoch, start_up=3, batch=0.05)
-    finish(config)
+    assert "resuming from" in finish(config)
     assert_same(config, reference)
 
 
@@ -129,7 +129,7 @@ def test_full_width_run_killed_at_random_moments_ends_as_if_never_killed(faces, 
     finish(reference)
     config = config_in(tmp_path / "killed", faces, **full)
     kill_at_random_moments(config, kills=4, total=24, start_up=4, batch=0.5)
-    finish(config)
+    assert "resuming from" in finish(config)
     assert_same(config, reference)
 
 

@@ -50,6 +50,15 @@ def test_reports_modes_sizes_copies_and_bad_files_with_remedies(odd, capsys):
     assert lines[10].startswith("  cut.png: image file is truncated")
 
 
+def test_a_huge_file_costs_itself(faces, tmp_path, capsys):
+    folder = tmp_path / "huge"
+    shutil.copytree(faces, folder)
+    with open(folder / "huge.png", "wb") as file:
+        file.truncate(1 << 36)  # sparse
+    assert preflight.check(TrainConfig(dataset=str(folder), max_bad=0.1)) == 0
+    assert "  huge.png: not an image" in capsys.readouterr().out
+
+
 def test_exit_code_follows_max_bad(odd, capsys):
     assert preflight.check(TrainConfig(dataset=str(odd), max_bad=0.13)) == 0
     assert preflight.check(TrainConfig(dataset=str(odd), train_size=20, max_bad=0.0)) == 0

@@ -257,6 +257,44 @@ def test_data_that_turns_out_bad_costs_no_training(tiny, faces, tmp_path):
     with pytest.raises(UserError, match="do not decode"):
         training.train(config)
     assert checkpointing.latest_steps(config.checkpoint_dir)[-1] >= 6
+    with pytest.raises(UserError, match="do not decode"):  # the same again does not slip through
+        training.train(config)
+    for name in sorted(os.listdir(folder))[:5]:
+        os.remove(folder / name)
+        os.link(os.path.join(faces, name), folder / name)
+    assert training.train(config) == 0  # mended
+
+
+def test_bad_data_before_the_first_batch_leaves_no_checkpoint(tiny, tmp_path):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for k in range(4):
+        (folder / f"{k}.png").write_bytes(b"broken")
+    with pytest.raises(UserError, match="do not decode"):
+        training.train(tiny(dataset=str(folder)))
+    assert checkpointing.latest_steps(tiny().checkpoint_dir) == []
+
+
+def test_bad_data_does_not_save_numbers_gone_bad(tiny, faces, tmp_path):
+    folder = copied(faces, tmp_path / "faces")
+    config = tiny(dataset=folder, cache="off", log_every=1000, epoch=1)
+    training.train(config)
+    for name in sorted(os.listdir(folder))[:5]:
+        os.remove(os.path.join(folder, name))
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(b"broken")
+    with pytest.raises((NumbersError, UserError)):
+        training.train(dataclasses.replace(config, epoch=9, learning_rate=1e30))
+    for step in checkpointing.latest_steps(config.checkpoint_dir):
+        assert all(np.isfinite(value).all() for value in weights(config, step).values() if value.dtype == np.float32)
+
+
+def test_samples_of_before_within_the_data_are_no_data(tiny, faces, tmp_path, capsys):
+    folder = copied(faces, tmp_path / "faces")
+    config = tiny(dataset=folder, sample_dir=os.path.join(folder, "samples"))
+    training.train(config)
+    assert training.train(dataclasses.replace(config, epoch=2, sample_dir=str(tmp_path / "other"))) == 0
+    assert capsys.readouterr().out.count("26 images in") == 2
 
 
 def test_folder_that_cannot_be_written_to_is_refused(tiny):

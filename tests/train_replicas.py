@@ -16,7 +16,10 @@ import devices  # noqa: E402
 number, path = int(sys.argv[1]), sys.argv[2]
 strategy, _ = devices.set_up(names=",".join(f"CPU:{k}" for k in range(number)))
 
+import tensorflow as tf  # noqa: E402
+
 from model import DCGAN  # noqa: E402
+from ops import batch_norm  # noqa: E402
 from replicas import Replicas  # noqa: E402
 
 tf1 = np.load(os.path.join(HERE, "fixtures", "tf1_parity.npz"))
@@ -31,6 +34,17 @@ for step in range(3):
     losses, outputs = replicas.run(dcgan.update, images, z)
     found |= {f"{name}/{step}": value.numpy() for name, value in replicas.first_of(losses).items()}
     found |= {f"{name}/{step}": value.numpy() for name, value in replicas.gather(outputs).items()}
+# A channel that is constant, and one that hardly varies: their variance must not drown in rounding
+x = np.stack([np.full([4, 2, 2], 3.3), np.random.default_rng(0).normal(20, 0.01, [4, 2, 2])], -1).astype(np.float32)
+
+
+@tf.function(autograph=False)
+def normalise(x):
+    """Batch norm alone."""
+    return replicas.run(lambda x: batch_norm(x, tf.ones(2), tf.zeros(2))[0], x)
+
+
+found["normalised"] = replicas.gather(normalise(replicas.spread(x[replicas.rows]))).numpy()
 networks = {"": dcgan.generator, "ema/": dcgan.g_ema, "d/": dcgan.discriminator}
 for prefix, network in networks.items():
     for variable in network.variables:
