@@ -279,14 +279,14 @@ def test_bad_data_does_not_save_numbers_gone_bad(tiny, faces, tmp_path):
     folder = copied(faces, tmp_path / "faces")
     config = tiny(dataset=folder, cache="off", log_every=1000, epoch=1)
     training.train(config)
-    for name in sorted(os.listdir(folder))[:5]:
-        os.remove(os.path.join(folder, name))
-        with open(os.path.join(folder, name), "wb") as file:
+    data = training.ImageFolder(folder, 16, 3, 4, 0)
+    for index in data.order(1).flat[-4:]:  # met at the end of the epoch, when the numbers are bad
+        os.remove(os.path.join(folder, data.paths[index]))
+        with open(os.path.join(folder, data.paths[index]), "wb") as file:
             file.write(b"broken")
-    with pytest.raises((NumbersError, UserError)):
+    with pytest.raises(NumbersError, match="gone bad by step 11"):
         training.train(dataclasses.replace(config, epoch=9, learning_rate=1e30))
-    for step in checkpointing.latest_steps(config.checkpoint_dir):
-        assert all(np.isfinite(value).all() for value in weights(config, step).values() if value.dtype == np.float32)
+    assert checkpointing.latest_steps(config.checkpoint_dir) == [6]
 
 
 def test_samples_of_before_within_the_data_are_no_data(tiny, faces, tmp_path, capsys):
