@@ -56,19 +56,7 @@ def train(config, device="", strategy=None):
 
 def run_batches(config, device, replicas):
     """As `train`, on those replicas."""
-    data = ImageFolder(
-        config.dataset,
-        config.image_size,
-        config.c_dim,
-        config.batch_size,
-        config.seed,
-        config.train_size,
-        config.crop,
-        config.flip,
-        config.cache,
-        config.max_bad,
-        leave_out=[*config.outputs().values(), *written_before(config.checkpoint_dir)],
-    )
+    data = open_data(config)
     for line in data.describe():
         print(line)
     print(f"training in {config.precision} on {device}")
@@ -130,6 +118,23 @@ def run_batches(config, device, replicas):
     if data.bad:  # those that this machine met
         print(data.bad_report(), file=sys.stdout if replicas.chief else sys.stderr)
     return run.report_end(interrupted if run.position < stop else 0)
+
+
+def open_data(config):
+    """The images that config names."""
+    return ImageFolder(
+        config.dataset,
+        config.image_size,
+        config.c_dim,
+        config.batch_size,
+        config.seed,
+        config.train_size,
+        config.crop,
+        config.flip,
+        config.cache,
+        config.max_bad,
+        leave_out=[*config.outputs().values(), *written_before(config.checkpoint_dir)],
+    )
 
 
 def written_before(checkpoint_dir):
