@@ -47,7 +47,7 @@ endif
 test: .venv/dev.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 soak: .venv/dev.installed
 	$(BIN)/python -m pytest -q -m soak --durations 0

@@ -6,8 +6,12 @@ import os
 import subprocess
 import sys
 
+import hypothesis
 import pytest
 
+# The same examples each time; a machine may be busy
+hypothesis.settings.register_profile("ours", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ours")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -170,7 +170,7 @@ def test_any_epoch_is_an_order_of_its_own_of_distinct_images_in_whole_batches(fa
     np.testing.assert_array_equal(order.flat, again.flat[: order.size])  # whatever else is asked for
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     stop=st.integers(1, 20), cuts=st.lists(st.integers(0, 20)), seed=st.integers(0, 99), batch_size=st.integers(3, 9)
 )

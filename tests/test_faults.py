@@ -94,7 +94,7 @@ def assert_same(config, reference):
     assert sorted(os.listdir(config.checkpoint_dir)) == sorted(os.listdir(reference.checkpoint_dir))
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.soak)])
 def test_killed_at_random_moments_it_ends_as_if_never_killed(faces, tmp_path, kills):
     epoch = 4 * (kills + 1)
     reference = config_in(tmp_path / "whole", faces, epoch=epoch)
