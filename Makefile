@@ -50,7 +50,7 @@ test: .venv/dev.installed
 	$(BIN)/python -m pytest -q -n 2
 
 soak: .venv/dev.installed
-	$(BIN)/python -m pytest -q -m soak --durations 0
+	$(BIN)/python -m pytest -q -n 2 -m soak --durations 0
 
 bench: setup
 	$(BIN)/python benchmarks/train.py
