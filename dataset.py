@@ -1,7 +1,6 @@
 """Images of a folder as batches, in an order that is a function of (seed, epoch)."""
 
 import collections
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -55,7 +54,7 @@ class ImageFolder:
         found = sorted(found)
         self.found = len(found)
         self.paths = found[:train_size]
-        self.bad_allowed = min(math.ceil(max_bad * len(self.paths)), len(self.paths) - 1)
+        self.bad_allowed = photos.bad_allowed(max_bad, len(self.paths))
         if not found:
             raise UserError(f"--dataset {folder}: no images in it (looked for {endings}, also in subfolders)")
         if len(self.paths) < batch_size:

@@ -1,5 +1,6 @@
 """Photos on disk: finding them, and decoding any of them safely. Knows neither TensorFlow nor dlib."""
 
+import math
 import os
 import stat
 import warnings
@@ -134,6 +135,11 @@ def _reason(error):
     if isinstance(error, MemoryError):
         return "out of memory"
     return str(error).split("\n")[0] or type(error).__name__
+
+
+def bad_allowed(share, files):
+    """How many of so many files may turn out broken: that share of them, rounded up, but not all."""
+    return min(math.ceil(share * files), files - 1)
 
 
 def mode_and_size(path):

@@ -70,7 +70,7 @@ def check(config):
         print_list(f"bad, {what}", lines, len(lines))
     share = number / len(paths)
     print(f"bad: {number:,} ({share:.2%}; --max_bad allows {config.max_bad:.2%})")
-    return 0 if number < len(paths) and number <= -(-config.max_bad * len(paths) // 1) else 2
+    return 0 if number <= photos.bad_allowed(config.max_bad, len(paths)) else 2
 
 
 def look_at_all(folder, paths):
