@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Draw the README's pictures from the folders of a training.
+
+    source .venv/bin/activate && pip install -r requirements-dev.txt
+    docs/figures.py --checkpoint_dir checkpoints --sample_dir samples --log_dir logs
+    docs/figures.py --sample_dir samples/demo --demo
+
+Writes into docs/images. No photo gets into any of them: every face is generated, or drawn by demo_faces.py.
+"""
+
+import argparse
+import glob
+import os
+import re
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+EPOCHS = (1, 5, 10, 20)  # whose grids stand side by side
+# Pictures of generate.py's seed 0, chosen by eye among the first of the run that the README shows
+STRIP = "0,1,2,3"
+ARITHMETIC = ("3,7,9", "1,4,5", "2,8,11")
+COMPLETED = 16  # pictures of seed 1, whose middle is hidden
+GAP = 8  # white pixels between pictures
+
+
+def flags():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in "checkpoint", "sample", "log":
+        parser.add_argument(f"--{name}_dir", default=f"{name}s", metavar="DIR", help=f"(default: {name}s)")
+    parser.add_argument("--demo", action="store_true", help="only the demo's picture, from --sample_dir")
+    parser.add_argument("--out", default=os.path.join(ROOT, "docs", "images"), metavar="DIR")
+    return parser
+
+
+def read(*path):
+    """A picture -> uint8 [H, W, 3]."""
+    return np.asarray(Image.open(os.path.join(*path)).convert("RGB"))
+
+
+def beside(*pictures):
+    """Pictures of one height side by side, white between them."""
+    gap = np.full([len(pictures[0]), GAP, 3], 255, np.uint8)
+    return np.concatenate([part for picture in pictures for part in (gap, picture)][1:], axis=1)
+
+
+def save(pixels, *path):
+    """Write a JPEG, colours at full resolution: single pixels matter in faces of 64."""
+    path = os.path.join(*path)
+    Image.fromarray(pixels).save(path, quality=88, subsampling=0)
+    print(f"{path}: {os.path.getsize(path) / 1000:.0f} kB")
+
+
+def last_grids(sample_dir):
+    """{epoch, counted from 1: its last sample grid}."""
+    grids = {}
+    for path in sorted(glob.glob(os.path.join(glob.escape(sample_dir), "train_*_*.png"))):
+        grids[1 + int(re.search(r"train_(\d+)_\d+\.png$", path)[1])] = path
+    if not grids:
+        sys.exit(f"--sample_dir {sample_dir}: no grids of a training")
+    return grids
+
+
+def draw_losses(log_dir, path):
+    """d_loss and g_loss over the batches: each point, and the running median of 21."""
+    from matplotlib import pyplot
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    log = EventAccumulator(log_dir, size_guidance={"tensors": 0}).Reload()
+    figure, axes = pyplot.subplots(figsize=(8, 3), layout="constrained")
+    for tag, colour in ("d_loss", "tab:blue"), ("g_loss", "tab:orange"):
+        events = log.Tensors(tag)
+        steps, values = [event.step for event in events], [float(make_ndarray(event.tensor_proto)) for event in events]
+        medians = [np.median(values[max(k - 10, 0) : k + 11]) for k in range(len(values))]
+        axes.plot(steps, values, ".", color=colour, markersize=2, alpha=0.4)
+        axes.plot(steps, medians, color=colour, label=tag)
+    axes.set(xlabel="batch", ylabel="loss", ylim=(0, 5))
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=100)
+    print(f"{path}: {os.path.getsize(path) / 1000:.0f} kB")
+
+
+def draw_with_network(checkpoint_dir, out):
+    """Interpolation, arithmetic, and completions of faces that the network has drawn itself."""
+    import complete
+    import explore
+    import generate
+
+    with tempfile.TemporaryDirectory() as work:
+        network = ["--checkpoint_dir", checkpoint_dir]
+        explore.main(["interpolate", *network, "--seeds", STRIP, "--steps", "12", "--out", f"{work}/between"])
+        save(read(work, "between", "spherical.png"), out, "interpolate.jpg")
+        plus, minus, plus2 = ARITHMETIC
+        groups = ["--plus", plus, "--minus", minus, "--plus2", plus2]
+        explore.main(["arithmetic", *network, *groups, "--out", f"{work}/sums"])
+        save(read(work, "sums", "arithmetic.png"), out, "arithmetic.jpg")
+        generate.main([*network, "--seed", "1", "--n", str(COMPLETED), "--out", f"{work}/faces"])
+        faces = sorted(glob.glob(f"{work}/faces/*.png"))
+        complete.main([*network, "--maskType", "center", "--blend", "--outDir", f"{work}/completions", *faces])
+        names = "before.png", "masked.png", "completed/1000.png"  # complete.py's default number of iterations
+        save(beside(*(read(work, "completions", name) for name in names)), out, "complete.jpg")
+
+
+def main(arguments):
+    """Draw them."""
+    options = flags().parse_args(arguments)
+    grids = last_grids(options.sample_dir)
+    final = read(grids[max(grids)])
+    if options.demo:
+        return save(beside(read(options.sample_dir, "real.png"), final), options.out, "demo.jpg")
+    save(final, options.out, "samples.jpg")
+    half = len(final) // 2
+    save(beside(*(read(grids[k])[:half, :half] for k in EPOCHS if k in grids)), options.out, "epochs.jpg")
+    draw_losses(options.log_dir, os.path.join(options.out, "losses.png"))
+    draw_with_network(options.checkpoint_dir, options.out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
