@@ -32,6 +32,7 @@ def flags():
         add = command.add_argument
         add("--out", required=True, metavar="DIR", help="a new or empty folder for what is made")
         add("--seed", type=cli.whole(0), default=0, metavar="N", help="of the pictures (default: 0)")
+        add("--debug", action="store_true", help="show Python's traceback of an error")
         if name == "arithmetic":
             for flag in ("--plus", "--minus", "--plus2"):
                 add(flag, required=True, metavar="LIST", help="pictures, such as 3,7,9")
