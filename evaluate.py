@@ -165,6 +165,7 @@ class Real:
                     return kept["first"], kept["second"]
             except Exception as error:  # cut off, say: made anew
                 print(f"{path}: can't be used ({error}); looking again", file=sys.stderr)
+        print(f"looking at the {len(faces):,} images of {folder}; kept for the next time in {path}")
         first, second = make(faces)
         os.makedirs(cache_dir, exist_ok=True)
         with utils.whole_file(path) as file:
