@@ -21,6 +21,8 @@ sys.path.insert(0, ROOT)
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
+import devices  # noqa: E402
+
 EPOCHS = (1, 5, 10, 20)  # whose grids stand side by side
 # Pictures of seed 0, chosen by eye among the first 260 of the run that the README shows
 STRIP = "36,11,87,64"
@@ -69,6 +71,7 @@ def last_grids(sample_dir):
 
 def draw_losses(log_dir, path):
     """d_loss and g_loss over the batches: each point, and the running median of 21."""
+    devices.set_up()  # imports TensorFlow, which TensorBoard does too, without its noise
     from matplotlib import pyplot
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
@@ -81,7 +84,8 @@ def draw_losses(log_dir, path):
         medians = [np.median(values[max(k - 10, 0) : k + 11]) for k in range(len(values))]
         axes.plot(steps, values, ".", color=colour, markersize=2, alpha=0.4)
         axes.plot(steps, medians, color=colour, label=tag)
-    axes.set(xlabel="batch", ylabel="loss", ylim=(0, 5))
+    axes.set(xlabel="batch", ylabel="loss")
+    axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=100)
