@@ -118,10 +118,11 @@ def main(arguments):
     options = flags().parse_args(arguments)
     grids = last_grids(options.sample_dir)
     final = read(grids[max(grids)])
+    half = len(final) // 2  # 4x4 of the 8x8 pictures
     if options.demo:
-        return save(beside(read(options.sample_dir, "real.png"), final), options.out, "demo.jpg")
+        pictures = read(options.sample_dir, "real.png"), final
+        return save(beside(*(picture[:half, :half] for picture in pictures)), options.out, "demo.jpg")
     save(final, options.out, "samples.jpg")
-    half = len(final) // 2
     save(beside(*(read(grids[k])[:half, :half] for k in EPOCHS if k in grids)), options.out, "epochs.jpg")
     draw_losses(options.log_dir, os.path.join(options.out, "losses.png"))
     draw_with_network(options.checkpoint_dir, options.out)

@@ -43,7 +43,7 @@ def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatc
 
     figures.main([*folders, "--out", str(out), "--demo"])
     both = read(out / "demo.jpg").astype(int)
-    assert np.abs(both[:, -final.shape[1] :] - final).mean() < 6
+    assert np.abs(both[:, -64:] - final[:64, :64]).mean() < 6
 
 
 def test_a_folder_without_grids_is_an_error_that_names_it(tmp_path):
