@@ -38,6 +38,26 @@ def quiet():
                     print(line, file=sys.stderr)
 
 
+@contextlib.contextmanager
+def sparing_keras():
+    """Keep Keras, which TensorFlow's import imports, from making folders in the user's home and loading matplotlib.
+
+    Where matplotlib is installed, that takes half a second or more at every start.
+    """
+    no_home, no_plots = "KERAS_HOME" not in os.environ, "matplotlib" not in sys.modules
+    if no_home:
+        os.environ["KERAS_HOME"] = os.devnull
+    if no_plots:
+        sys.modules["matplotlib"] = None  # as if it were not installed
+    try:
+        yield
+    finally:
+        if no_home:
+            del os.environ["KERAS_HOME"]
+        if no_plots:
+            del sys.modules["matplotlib"]
+
+
 def set_up(deterministic=False, names=None, cluster=None):
     """Import TensorFlow without its start-up noise and ready its devices -> (strategy, description).
 
@@ -48,14 +68,9 @@ def set_up(deterministic=False, names=None, cluster=None):
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we say it in words
     tasks, me = _read_cluster(cluster) if cluster else (None, None)
-    no_home = "KERAS_HOME" not in os.environ
-    if no_home:
-        os.environ["KERAS_HOME"] = os.devnull  # else TensorFlow's import makes a folder in the user's home
     with quiet():
-        import tensorflow as tf
-
-        if no_home:
-            del os.environ["KERAS_HOME"]
+        with sparing_keras():
+            import tensorflow as tf
         gpus = _choose(names, tf.config.list_physical_devices("GPU"))
         if deterministic:
             tf.config.experimental.enable_op_determinism()
