@@ -52,6 +52,8 @@ def run(main):
 
 def how_to_install(package="tensorflow"):
     """What to type to get a package into this project's environment, or to enter that."""
+    if package == "matplotlib":  # docs/figures.py's
+        return "type: pip install -r requirements-dev.txt"
     target = "setup-align" if package in ("cv2", "dlib", "face_recognition_models") else "setup"
     make = "make %s" % target if os.getcwd() == HERE else "make -C %s %s" % (HERE, target)
     venv = os.path.join(HERE, ".venv")

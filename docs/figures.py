@@ -8,7 +8,6 @@
 Writes into docs/images. No photo gets into any of them: every face is generated, or drawn by demo_faces.py.
 """
 
-import argparse
 import glob
 import os
 import re
@@ -21,9 +20,11 @@ sys.path.insert(0, ROOT)
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
+import cli  # noqa: E402
 import devices  # noqa: E402
+from errors import UserError  # noqa: E402
 
-EPOCHS = (1, 5, 10, 20)  # whose grids stand side by side
+EPOCHS = (1, 5, 10, 20)  # whose last grids stand side by side
 # Pictures of seed 0, chosen by eye among the first 260 of the run that the README shows
 STRIP = "36,11,87,64"
 ARITHMETIC = ("36,87,140", "88,7,234", "11,37,77")  # smiling women, women, men
@@ -33,11 +34,12 @@ GAP = 8  # white pixels between pictures
 
 def flags():
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     for name in "checkpoint", "sample", "log":
         parser.add_argument(f"--{name}_dir", default=f"{name}s", metavar="DIR", help=f"(default: {name}s)")
     parser.add_argument("--demo", action="store_true", help="only the demo's picture, from --sample_dir")
-    parser.add_argument("--out", default=os.path.join(ROOT, "docs", "images"), metavar="DIR")
+    out = os.path.join(ROOT, "docs", "images")
+    parser.add_argument("--out", default=out, metavar="DIR", help="(default: docs/images of this project)")
     return parser
 
 
@@ -60,24 +62,26 @@ def save(pixels, *path):
 
 
 def last_grids(sample_dir):
-    """{epoch, counted from 1: its last sample grid}."""
-    grids = {}
-    for path in sorted(glob.glob(os.path.join(glob.escape(sample_dir), "train_*_*.png"))):
-        grids[1 + int(re.search(r"train_(\d+)_\d+\.png$", path)[1])] = path
-    if not grids:
-        sys.exit(f"--sample_dir {sample_dir}: no grids of a training")
-    return grids
+    """{epoch, counted from 1: the path of its last sample grid}. Raises UserError."""
+    names = os.listdir(sample_dir)
+    found = [
+        (int(m[1]), int(m[2]), m[0]) for m in (re.fullmatch(r"train_(\d+)_(\d+)\.png", name) for name in names) if m
+    ]
+    if not found:
+        raise UserError(f"--sample_dir {sample_dir}: no grids of a training")
+    return {1 + epoch: os.path.join(sample_dir, name) for epoch, _, name in sorted(found)}
 
 
 def draw_losses(log_dir, path):
     """d_loss and g_loss over the batches: each point, and the running median of 21."""
     devices.set_up()  # imports TensorFlow, which TensorBoard does too, without its noise
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
     log = EventAccumulator(log_dir, size_guidance={"tensors": 0}).Reload()
-    figure, axes = pyplot.subplots(figsize=(8, 3), layout="constrained")
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots()
     for tag, colour in ("d_loss", "tab:blue"), ("g_loss", "tab:orange"):
         events = log.Tensors(tag)
         steps, values = [event.step for event in events], [float(make_ndarray(event.tensor_proto)) for event in events]
@@ -114,19 +118,23 @@ def draw_with_network(checkpoint_dir, out):
 
 
 def main(arguments):
-    """Draw them."""
+    """Draw them. Returns the exit code."""
     options = flags().parse_args(arguments)
     grids = last_grids(options.sample_dir)
+    os.makedirs(options.out, exist_ok=True)
     final = read(grids[max(grids)])
     half = len(final) // 2  # 4x4 of the 8x8 pictures
     if options.demo:
         pictures = read(options.sample_dir, "real.png"), final
-        return save(beside(*(picture[:half, :half] for picture in pictures)), options.out, "demo.jpg")
-    save(final, options.out, "samples.jpg")
-    save(beside(*(read(grids[k])[:half, :half] for k in EPOCHS if k in grids)), options.out, "epochs.jpg")
-    draw_losses(options.log_dir, os.path.join(options.out, "losses.png"))
+        save(beside(*(picture[:half, :half] for picture in pictures)), options.out, "demo.jpg")
+        return 0
     draw_with_network(options.checkpoint_dir, options.out)
+    draw_losses(options.log_dir, os.path.join(options.out, "losses.png"))
+    save(final, options.out, "samples.jpg")
+    shown = [grids[epoch] for epoch in EPOCHS if epoch in grids] or [grids[max(grids)]]
+    save(beside(*(read(path)[:half, :half] for path in shown)), options.out, "epochs.jpg")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    cli.run(main)

@@ -1,7 +1,5 @@
 """docs/figures.py: the README's pictures, from the folders of a tiny run."""
 
-import os
-
 import numpy as np
 import pytest
 from conftest import load_script
@@ -9,6 +7,7 @@ from PIL import Image
 
 import demo_faces
 import training
+from errors import UserError
 
 figures = load_script("docs/figures.py")
 
@@ -16,6 +15,11 @@ figures = load_script("docs/figures.py")
 def read(path):
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def alike(a, b):
+    """Whether two pictures are the same but for JPEG."""
+    return np.abs(a.astype(int) - b).mean() < 6
 
 
 def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatch):
@@ -26,7 +30,6 @@ def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatc
     training.train(config)
     folders = [f for n in ("checkpoint", "sample", "log") for f in (f"--{n}_dir", getattr(config, f"{n}_dir"))]
     out = tmp_path / "images"
-    out.mkdir()
     figures.main([*folders, "--out", str(out)])
     final = read(max(tmp_path.glob("samples/train_01_*.png")))
     sizes = {path.name: read(path).shape for path in out.iterdir()}
@@ -38,14 +41,30 @@ def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatc
         "arithmetic.jpg": (66, 120, 3),
         "complete.jpg": (32, 3 * 32 + 2 * figures.GAP, 3),
     }
-    assert np.abs(read(out / "samples.jpg").astype(int) - final).mean() < 6  # JPEG
+    first, real = read(tmp_path / "samples/train_00_0015.png"), read(tmp_path / "samples/real.png")
+    assert alike(read(out / "samples.jpg"), final)
+    epochs = read(out / "epochs.jpg")
+    assert alike(epochs[:, :64], first[:64, :64]) and alike(epochs[:, -64:], final[:64, :64])
+    before, masked, completed = np.split(
+        np.delete(read(out / "complete.jpg"), [*range(32, 40), *range(72, 80)], 1), 3, 1
+    )
+    hole = np.s_[4:12, 4:12]
+    assert np.abs(masked[hole].astype(int) - 128).max() < 25 and not alike(before[hole], masked[hole])
+    assert alike(completed[:3], before[:3]) and not alike(completed[hole], masked[hole])
     assert np.ptp(read(out / "losses.png").reshape(-1, 3), axis=0).min() > 100
 
     figures.main([*folders, "--out", str(out), "--demo"])
-    both = read(out / "demo.jpg").astype(int)
-    assert np.abs(both[:, -64:] - final[:64, :64]).mean() < 6
+    both = read(out / "demo.jpg")
+    assert alike(both[:, :64], real[:64, :64]) and alike(both[:, -64:], final[:64, :64])
+
+
+def test_the_last_grid_is_that_of_the_highest_batch(tmp_path):
+    for name in "train_00_9999.png", "train_00_10000.png", "train_x_y.png":
+        (tmp_path / name).touch()
+    assert figures.last_grids(str(tmp_path)) == {1: str(tmp_path / "train_00_10000.png")}
 
 
 def test_a_folder_without_grids_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(SystemExit, match=r"--sample_dir .*no grids"):
-        figures.main(["--sample_dir", str(tmp_path), "--out", os.devnull])
+    with pytest.raises(UserError, match=r"--sample_dir .*no grids"):
+        figures.main(["--sample_dir", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
