@@ -72,19 +72,28 @@ def last_grids(sample_dir):
     return {1 + epoch: os.path.join(sample_dir, name) for epoch, _, name in sorted(found)}
 
 
-def draw_losses(log_dir, path):
-    """d_loss and g_loss over the batches: each point, and the running median of 21."""
+def read_losses(log_dir):
+    """{"d_loss" and "g_loss": (steps, values)}. Raises UserError."""
     devices.set_up()  # imports TensorFlow, which TensorBoard does too, without its noise
-    from matplotlib.figure import Figure
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    log = EventAccumulator(log_dir, size_guidance={"tensors": 0}).Reload()
+    log = EventAccumulator(log_dir, size_guidance={"tensors": 0})
+    if not os.path.isdir(log_dir) or "d_loss" not in log.Reload().Tags()["tensors"]:
+        raise UserError(f"--log_dir {log_dir}: no losses of a training")
+    return {
+        tag: tuple(zip(*((event.step, float(make_ndarray(event.tensor_proto))) for event in log.Tensors(tag))))
+        for tag in ("d_loss", "g_loss")
+    }
+
+
+def draw_losses(losses, path):
+    """The losses over the batches: each point, and the running median of 21."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
-    for tag, colour in ("d_loss", "tab:blue"), ("g_loss", "tab:orange"):
-        events = log.Tensors(tag)
-        steps, values = [event.step for event in events], [float(make_ndarray(event.tensor_proto)) for event in events]
+    for (tag, (steps, values)), colour in zip(losses.items(), ("tab:blue", "tab:orange")):
         medians = [np.median(values[max(k - 10, 0) : k + 11]) for k in range(len(values))]
         axes.plot(steps, values, ".", color=colour, markersize=2, alpha=0.4)
         axes.plot(steps, medians, color=colour, label=tag)
@@ -128,8 +137,9 @@ def main(arguments):
         pictures = read(options.sample_dir, "real.png"), final
         save(beside(*(picture[:half, :half] for picture in pictures)), options.out, "demo.jpg")
         return 0
+    losses = read_losses(options.log_dir)
     draw_with_network(options.checkpoint_dir, options.out)
-    draw_losses(options.log_dir, os.path.join(options.out, "losses.png"))
+    draw_losses(losses, os.path.join(options.out, "losses.png"))
     save(final, options.out, "samples.jpg")
     shown = [grids[epoch] for epoch in EPOCHS if epoch in grids] or [grids[max(grids)]]
     save(beside(*(read(path)[:half, :half] for path in shown)), options.out, "epochs.jpg")
