@@ -21,9 +21,9 @@ import cli
 
 cli.check_python()
 
-import openface  # noqa: E402
+from alignment import openface  # noqa: E402
+from alignment.openface import LANDMARKS, AlignDlib  # noqa: E402  (AlignDlib: for those who import it from here)
 from errors import UserError  # noqa: E402
-from openface import LANDMARKS, AlignDlib  # noqa: E402  (AlignDlib: for those who import it from here)
 
 
 def flags():
@@ -110,10 +110,10 @@ def check(options):
 
 def count(options, progress):
     """Count the photos of the input, for the time left. Runs beside the aligning."""
-    import alignment
+    from alignment import workers
 
     if os.path.isdir(options.input):
-        progress.bar.total = sum(1 for _ in alignment.find(options))
+        progress.bar.total = sum(1 for _ in workers.find(options))
 
 
 class Progress:
@@ -156,9 +156,9 @@ class Progress:
 
 def align(options):
     """Align what is still to do, as options say. Returns the exit code."""
-    import alignment
+    from alignment import workers
 
-    report = alignment.Report(options)
+    report = workers.Report(options)
     progress = Progress(report.counts)
     threading.Thread(target=count, args=(options, progress), daemon=True).start()
     passed_over = collections.Counter()
@@ -166,13 +166,13 @@ def align(options):
     def skip(path, reason):
         if reason == "hidden" or reason.startswith(".") or reason == "no ending":
             passed_over[reason] += 1
-        elif alignment.in_shard(path, options.shard) and path not in report.done:
-            report.add([dict.fromkeys(alignment.COLUMNS, "") | dict(input=path, outcome="unreadable", reason=reason)])
+        elif workers.in_shard(path, options.shard) and path not in report.done:
+            report.add([dict.fromkeys(workers.COLUMNS, "") | dict(input=path, outcome="unreadable", reason=reason)])
 
-    missing = (photo for photo in alignment.find(options, skip) if photo[0] not in report.done)
+    missing = (photo for photo in workers.find(options, skip) if photo[0] not in report.done)
     code = 0
     try:
-        for rows in alignment.align_all(options, missing):
+        for rows in workers.align_all(options, missing):
             report.add(rows)
             progress.show()
     except KeyboardInterrupt as interruption:
@@ -189,7 +189,7 @@ def align(options):
     if code:
         print("interrupted; the same command goes on from here")
     elif options.inspect and report.counts["face"]:
-        alignment.inspection_sheet(options)
+        workers.inspection_sheet(options)
         print(f"look at them: {options.inspect}")
     return code
 

@@ -115,10 +115,10 @@ def add_checkpoint_flags(parser):
 
 def load_model(options, precision=None):
     """The network that those flags name -> (dcgan, step). Imports TensorFlow, quietly."""
-    import devices
+    from training import devices
 
     devices.set_up()
-    import checkpointing
+    from training import checkpointing
 
     return checkpointing.load_model(options.checkpoint_dir, options.step, precision)
 

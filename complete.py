@@ -53,11 +53,11 @@ def read(path, flag, dcgan):
     """A photo as the network's images are -> uint8 [S, S, C]. Raises UserError."""
     import numpy as np
 
-    import photos
+    from photos import decoding
 
     try:
-        image = photos.square(photos.open_rgb(path), dcgan.image_size)
-    except photos.PhotoError as error:
+        image = decoding.square(decoding.open_rgb(path), dcgan.image_size)
+    except decoding.PhotoError as error:
         raise UserError(f"{flag}{path}: {error}") from error
     return np.asarray(image) if dcgan.c_dim == 3 else np.asarray(image.convert("L"))[..., None]
 
@@ -66,8 +66,8 @@ class Results:
     """The files of a run. `masks` [N, S, S, 1]; every grid holds all photos."""
 
     def __init__(self, options, pixels, masks):
-        import completion
         import utils
+        from sampling import completion
 
         self.options, self.pixels, self.masks = options, pixels, masks
         for folder in ("completed", "hats_imgs", "logs"):
@@ -82,7 +82,7 @@ class Results:
 
     def fill(self, generated, part, final):
         """Photos with their holes filled."""
-        import completion
+        from sampling import completion
 
         images, masks = self.images[part], self.masks[part]
         if final and self.options.blend:
@@ -126,8 +126,8 @@ def main(arguments):
     dcgan, _ = cli.load_model(options, options.precision)
     import numpy as np
 
-    import completion
     import utils
+    from sampling import completion
 
     pixels = np.stack([read(path, "", dcgan) for path in options.images])
     if options.mask:

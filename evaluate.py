@@ -51,17 +51,17 @@ def main(arguments):
         folder = getattr(options, flag)
         if folder and not os.path.isdir(folder):
             raise UserError(f"--{flag} {folder}: no such folder")
-    import openface
+    from alignment import openface
 
     openface.find_model(openface.RECOGNITION)
     if importlib.util.find_spec("dlib") is None:
         raise ModuleNotFoundError("No module named 'dlib'", name="dlib")
     if options.inception:  # Keras asks for it when it is imported
         os.environ.setdefault("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
-    import devices
+    from training import devices
 
     devices.set_up()
-    import checkpointing
+    from training import checkpointing
 
     steps = choose_steps(options, checkpointing.latest_steps(options.checkpoint_dir))
     real = Real(options, checkpointing.load_model(options.checkpoint_dir, steps[-1])[0])
@@ -81,7 +81,7 @@ def main(arguments):
 
 def choose_steps(options, there):
     """The steps that --steps names of those there. [None]: the newest."""
-    import latents
+    from sampling import latents
 
     if options.steps is None:
         return [None]
@@ -97,7 +97,7 @@ class Real:
     """The real faces: those to compare with, as many for the floor, all (up to POOL) for memorisation."""
 
     def __init__(self, options, dcgan):
-        import checkpointing
+        from training import checkpointing
 
         self.options, self.dcgan = options, dcgan
         self.settings = checkpointing.read_settings(options.checkpoint_dir) or {}
@@ -108,7 +108,7 @@ class Real:
         if self.n < 10:
             raise UserError(f"--dataset {options.dataset}: {len(self.faces)} faces are too few to compare with")
         if options.inception:
-            import inception
+            from evaluation import inception
 
             if self.n < inception.LEAST:
                 raise UserError(
@@ -130,8 +130,8 @@ class Real:
         """Up to POOL faces of a folder, in an order of their own, as training reads them; broken files left out."""
         import numpy as np
 
-        from dataset import ImageFolder
-        from training import written_before
+        from training.dataset import ImageFolder
+        from training.loop import written_before
 
         leave_out = [self.options.checkpoint_dir, *written_before(self.options.checkpoint_dir)]
         data = ImageFolder(
@@ -142,20 +142,20 @@ class Real:
 
     def look_at(self, what, images):
         """dlib's features of those images, and whether it found a face."""
-        import recognition
+        from evaluation import dlib_features
 
-        return recognition.look_at(images, self.options.workers, what)
+        return dlib_features.look_at(images, self.options.workers, what)
 
     def keep(self, name, folder, faces, make):
         """make(the images), two arrays, from --cache_dir where these very files were looked at before."""
         import numpy as np
 
-        import recognition
         import utils
+        from evaluation import dlib_features
 
         stats = [(path, os.stat(os.path.join(folder, path))) for path in faces.data.paths]
         contents = [(path, info.st_size, info.st_mtime_ns) for path, info in stats]
-        protocol = name, recognition.PROTOCOL, self.dcgan.image_size, self.dcgan.c_dim, faces.data.crop, POOL
+        protocol = name, dlib_features.PROTOCOL, self.dcgan.image_size, self.dcgan.c_dim, faces.data.crop, POOL
         key = hashlib.sha256(repr((contents, protocol)).encode(errors="replace")).hexdigest()[:16]
         cache_dir = self.options.cache_dir or self.options.checkpoint_dir
         path = os.path.join(cache_dir, f"real-{key}.npz")
@@ -175,17 +175,17 @@ class Real:
     @functools.cached_property
     def table(self):
         """What the floor's real faces get against those to compare with."""
-        import evaluation
+        from evaluation import metrics
 
-        numbers = evaluation.compare(self.features[self.compared], self.features[self.floor])
+        numbers = metrics.compare(self.features[self.compared], self.features[self.floor])
         if self.options.inception:
-            numbers["FID"] = evaluation.frechet_distance(*self.inception)
+            numbers["FID"] = metrics.frechet_distance(*self.inception)
         return {"face rate": self.face_rate} | numbers
 
     @functools.cached_property
     def inception(self):
         """Inception features of the faces to compare with, and of the floor's."""
-        import inception
+        from evaluation import inception
 
         def features(faces):
             return [inception.features(self.network, faces[part]) for part in (self.compared, self.floor)]
@@ -197,27 +197,27 @@ class Real:
     @functools.cached_property
     def others(self):
         """(what they are, their distances to the nearest training face), to compare the generated faces' with."""
-        import evaluation
+        from evaluation import metrics
 
         if self.held_out is None:
             rows = self.features[self.compared]
             name = f"{len(rows):,} training faces, to the nearest other"
-            return name, evaluation.nearest(rows, self.features, leave_one_out=True)[1]
-        return f"{len(self.held_out):,} held-out faces", evaluation.nearest(self.held_out, self.features)[1]
+            return name, metrics.nearest(rows, self.features, leave_one_out=True)[1]
+        return f"{len(self.held_out):,} held-out faces", metrics.nearest(self.held_out, self.features)[1]
 
 
 class Faces:
     """Images of a folder in an order, decoded when they are asked for: uint8 [image_size, image_size, c_dim] each."""
 
     def __init__(self, data, order):
-        import photos
+        from photos import decoding
 
         self.data, self.order, bad = data, [], []
         for index in order:
             try:
                 data.decode(index)
                 self.order.append(index)
-            except photos.PhotoError as error:
+            except decoding.PhotoError as error:
                 bad.append(f"{data.paths[index]} ({error})")
         if bad:
             print(f"{data.folder}: left out {len(bad):,} files that do not decode, such as {bad[0]}")
@@ -235,22 +235,21 @@ def evaluate(options, step, real):
     """Evaluate one checkpoint: print its table, write its files -> the numbers."""
     import numpy as np
 
-    import checkpointing
-    import evaluation
-    import latents
-    import sampling
+    from evaluation import metrics
+    from sampling import generation, latents
+    from training import checkpointing
 
     dcgan, step = checkpointing.load_model(options.checkpoint_dir, step)
-    images = sampling.generate(dcgan, latents.draw(options.seed, range(real.n), dcgan.z_dim))
+    images = generation.generate(dcgan, latents.draw(options.seed, range(real.n), dcgan.z_dim))
     features, found = real.look_at("generated faces", images)
-    generated = {"face rate": float(found.mean())} | evaluation.compare(real.features[real.compared], features)
+    generated = {"face rate": float(found.mean())} | metrics.compare(real.features[real.compared], features)
     if options.inception:
-        import inception
+        from evaluation import inception
 
         print(f"FID: {inception.PROTOCOL}")
         rows = inception.features(real.network, images)
-        generated["FID"] = evaluation.frechet_distance(real.inception[0], rows)
-    nearest, distances = evaluation.nearest(features, real.features)
+        generated["FID"] = metrics.frechet_distance(real.inception[0], rows)
+    nearest, distances = metrics.nearest(features, real.features)
     name, others = real.others
     result = {
         "step": step,
@@ -309,7 +308,7 @@ class Curve:
     """The numbers of every step for TensorBoard; what an earlier evaluation wrote is superseded."""
 
     def __init__(self, folder, first):
-        from reporting import Summaries
+        from training.progress import Summaries
 
         os.makedirs(folder, exist_ok=True)
         self.writer = Summaries(folder, first - 1).writer

@@ -47,7 +47,7 @@ def flags():
 
 def chosen(options, dcgan):
     """The z of --z, or of --seeds -> float32 [N, z_dim]."""
-    import latents
+    from sampling import latents
 
     if options.z:
         return latents.load(options.z, dcgan.z_dim)
@@ -58,9 +58,8 @@ def interpolate(options, dcgan):
     """from picture to picture, straight and along the arc"""
     import numpy as np
 
-    import latents
-    import sampling
     import utils
+    from sampling import generation, latents
 
     z = chosen(options, dcgan)
     if len(z) < 2:
@@ -69,7 +68,7 @@ def interpolate(options, dcgan):
         rows = []
         for a, b in zip(z, np.roll(z, -1, axis=0)):  # and from the last back to the first, for the loop
             path = np.array([between(a, b, t) for t in np.linspace(0, 1, options.steps)], np.float32)
-            rows.append(sampling.generate(dcgan, path))
+            rows.append(generation.generate(dcgan, path))
         utils.save_image(utils.merge(np.concatenate(rows[:-1]), options.steps), f"{options.out}/{name}.png")
         frames = np.concatenate([row[:-1] for row in rows])  # a row's last picture is the next one's first
         os.mkdir(f"{options.out}/{name}")
@@ -82,9 +81,8 @@ def arithmetic(options, dcgan):
     """the mean of some pictures, minus that of others, plus that of a third group"""
     import numpy as np
 
-    import latents
-    import sampling
     import utils
+    from sampling import generation, latents
 
     groups = [
         latents.draw(options.seed, latents.parse_picks(getattr(options, flag), f"--{flag}"), dcgan.z_dim)
@@ -95,8 +93,8 @@ def arithmetic(options, dcgan):
     # The DCGAN paper (figure 7): the result in the middle, uniform noise of up to 0.25 added around it
     noise = np.random.default_rng([options.seed, 3]).uniform(-0.25, 0.25, [9, dcgan.z_dim])
     noise[4] = 0
-    around = sampling.generate(dcgan, (result + noise).astype(np.float32))
-    columns = [sampling.generate(dcgan, np.concatenate([group, mean])) for group, mean in zip(groups, means)]
+    around = generation.generate(dcgan, (result + noise).astype(np.float32))
+    columns = [generation.generate(dcgan, np.concatenate([group, mean])) for group, mean in zip(groups, means)]
     utils.save_image(utils.arithmetic_figure(columns, around), f"{options.out}/arithmetic.png")
     utils.save_image(around[4], f"{options.out}/result.png")
     latents.save(f"{options.out}/result.npz", result)
@@ -106,9 +104,8 @@ def walk(options, dcgan):
     """coordinates of z, one at a time, from -1 to 1"""
     import numpy as np
 
-    import latents
-    import sampling
     import utils
+    from sampling import generation, latents
 
     z = chosen(options, dcgan)
     for coordinate in latents.parse_picks(options.coordinates, "--coordinates"):
@@ -116,7 +113,7 @@ def walk(options, dcgan):
             raise UserError(f"--coordinates {options.coordinates}: z has coordinates 0 to {dcgan.z_dim - 1}")
         varied = np.repeat(z, options.steps, axis=0)
         varied[:, coordinate] = np.tile(np.linspace(-1, 1, options.steps), len(z))
-        pictures = sampling.generate(dcgan, varied)
+        pictures = generation.generate(dcgan, varied)
         utils.save_image(utils.merge(pictures, options.steps), f"{options.out}/z{coordinate:03d}.png")
         steps = pictures.reshape(len(z), options.steps, *pictures.shape[1:])
         frames = np.array([utils.merge(steps[:, i]) for i in range(options.steps)])

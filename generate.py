@@ -50,9 +50,8 @@ def main(arguments):
     options = flags().parse_args(arguments)
     check(options)
     dcgan, step = cli.load_model(options)
-    import latents
-    import sampling
     import utils
+    from sampling import generation, latents
 
     if options.z:
         z = latents.load(options.z, dcgan.z_dim)
@@ -62,26 +61,26 @@ def main(arguments):
         z = latents.draw(options.seed, picks, dcgan.z_dim)
     names = [f"{i:05d}.png" for i in picks]
     if options.rank:
-        scores = sampling.scores(dcgan, z)
+        scores = generation.scores(dcgan, z)
         order = scores.argsort(kind="stable")[::-1]
         z = z[order]
         names = [f"{rank:05d}_{scores[i]:.3f}_{names[i]}" for rank, i in enumerate(order)]
         print(f"D's scores: best {scores[order[0]]:.3f}, median {scores[order[len(z) // 2]]:.3f}")
     if options.out:
         os.makedirs(options.out, exist_ok=True)
-        for start in range(0, len(z), sampling.BATCH):
-            part = slice(start, start + sampling.BATCH)
-            for pixels, name in zip(sampling.generate(dcgan, z[part]), names[part]):
+        for start in range(0, len(z), generation.BATCH):
+            part = slice(start, start + generation.BATCH)
+            for pixels, name in zip(generation.generate(dcgan, z[part]), names[part]):
                 utils.save_image(pixels, os.path.join(options.out, name))
         print(f"{len(z):,} pictures of step {step} in {options.out}")
     if options.grid:
-        utils.save_image(utils.merge(sampling.generate(dcgan, z), options.columns), options.grid)
+        utils.save_image(utils.merge(generation.generate(dcgan, z), options.columns), options.grid)
         print(f"{len(z):,} pictures of step {step} in {options.grid}")
     if options.save_z:
         latents.save(options.save_z, z)
         print(f"their z in {options.save_z}")
     if options.export:
-        sampling.export(dcgan, options.export)
+        generation.export(dcgan, options.export)
         print(f"the generator as a SavedModel in {options.export}: z [N, {dcgan.z_dim}] -> images")
     return 0
 

@@ -7,8 +7,8 @@ bamos/dcgan-completion.tensorflow. Knows nothing of files, flags or summaries.
 
 import tensorflow as tf
 
-from config import IMAGE_SIZES
 from ops import LOCAL, BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu, mean_over_replicas
+from training.settings import IMAGE_SIZES
 
 ADAM_BETA2 = 0.999  # TF1's AdamOptimizer defaults, which the original kept
 ADAM_EPSILON = 1e-8

@@ -15,7 +15,7 @@ import cli
 
 cli.check_python()
 
-from config import TrainConfig, parse  # noqa: E402
+from training.settings import TrainConfig, parse  # noqa: E402
 
 EXITS = (
     "0 done, 1 failed (a full disk, say), 2 bad usage or data, 3 numbers gone bad, 130 or 143 interrupted after saving"
@@ -56,16 +56,16 @@ def main(arguments):
     check = options.pop("check")
     config = TrainConfig(**options)
     if check:
-        import preflight
+        from training import preflight
 
         return preflight.check(config)
 
-    import devices
+    from training import devices
 
     strategy, device = devices.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"))
-    import training
+    from training import loop
 
-    return training.train(config, device, strategy)
+    return loop.train(config, device, strategy)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BARE = """
 import sys, cv2, dlib, numpy as np
 sys.path.insert(0, {root!r})
-import openface
+from alignment import openface
 cv2.setNumThreads(1)
 detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(openface.find_predictor())
 mean = np.float32(openface.TEMPLATE)

@@ -13,15 +13,15 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import devices
+from training import devices
 
 devices.set_up()
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-import completion  # noqa: E402
 from model import DCGAN  # noqa: E402
+from sampling import completion  # noqa: E402
 
 
 def main():

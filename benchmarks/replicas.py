@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import devices
+from training import devices
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--n", type=int, default=5, help="timed batches of each, in turn")
@@ -21,7 +21,7 @@ options = parser.parse_args()
 strategy, _ = devices.set_up(names="CPU:0,CPU:1")
 
 from model import DCGAN  # noqa: E402
-from replicas import Replicas  # noqa: E402
+from training.replicas import Replicas  # noqa: E402
 
 rng = np.random.default_rng(0)
 images = rng.uniform(-1, 1, [64, 64, 64, 3]).astype(np.float32)

@@ -19,7 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import devices
+from training import devices
 
 devices.set_up()
 
@@ -29,8 +29,8 @@ from original import Original  # noqa: E402
 
 import demo_faces  # noqa: E402
 import utils  # noqa: E402
-from dataset import ImageFolder  # noqa: E402
 from model import DCGAN  # noqa: E402
+from training.dataset import ImageFolder  # noqa: E402
 
 
 def multiply_adds(dim, z_dim=100, g_steps=2):

@@ -21,8 +21,8 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import cli  # noqa: E402
-import devices  # noqa: E402
 from errors import UserError  # noqa: E402
+from training import devices  # noqa: E402
 
 EPOCHS = (1, 5, 10, 20)  # whose last grids stand side by side
 # Pictures of seed 0, chosen by eye among the first 260 of the run that the README shows

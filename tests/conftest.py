@@ -13,6 +13,7 @@ import pytest
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ours")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FIXTURES = os.path.join(ROOT, "tests", "fixtures")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import demo_faces  # noqa: E402
@@ -31,7 +32,7 @@ def faces(tmp_path_factory):
 @pytest.fixture
 def tiny(faces, tmp_path):
     """make(**changes): a TrainConfig of a tiny run in a folder of its own."""
-    from config import TrainConfig
+    from training.settings import TrainConfig
 
     def make(**changes):
         folders = dict(checkpoint_dir="checkpoints", sample_dir="samples", log_dir="logs")

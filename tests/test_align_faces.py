@@ -17,8 +17,8 @@ import pytest
 from conftest import ROOT, face_photo, run_script
 from PIL import Image
 
-import openface
-import photos
+from alignment import openface
+from photos import decoding
 
 pytest.importorskip("cv2")
 pytest.importorskip("dlib")
@@ -315,7 +315,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_files(many, tmp_path):
         process.wait()
         for name in os.listdir(out):
             if name.endswith(".png"):
-                assert photos.open_rgb(out / name).size == (64, 64)
+                assert decoding.open_rgb(out / name).size == (64, 64)
     align(raw, out)
     assert faces_in(out) == expected
     assert report(out) == rows

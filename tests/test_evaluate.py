@@ -14,15 +14,11 @@ from conftest import ROOT, load_script, run_script
 from PIL import Image
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-import checkpointing
 import demo_faces
-import evaluation
-import inception
-import latents
-import recognition
-import sampling
-import training
 from errors import UserError
+from evaluation import dlib_features, inception, metrics
+from sampling import generation, latents
+from training import checkpointing, loop
 
 script = load_script("evaluate.py")
 
@@ -30,11 +26,11 @@ script = load_script("evaluate.py")
 @pytest.fixture(scope="module")
 def trained(faces, tmp_path_factory):
     """Checkpoint folder of a tiny run at steps 3 and 6."""
-    from config import TrainConfig
+    from training.settings import TrainConfig
 
     folder = tmp_path_factory.mktemp("trained")
     names = {f"{kind}_dir": str(folder / kind) for kind in ("checkpoint", "sample", "log")}
-    training.train(
+    loop.train(
         TrainConfig(
             dataset=faces, z_dim=8, gf_dim=4, df_dim=4, batch_size=4, epoch=1, checkpoint_every=3, ema=0.9, **names
         )
@@ -51,7 +47,7 @@ def drawn(n, seed=0):
 def test_crops_are_enlarged_with_their_edges_repeated(border, size):
     crop = np.zeros([64, 64, 1], np.uint8)
     crop[:, :32] = 200
-    image = recognition.enlarge(crop, border, size)
+    image = dlib_features.enlarge(crop, border, size)
     assert image.shape == (size, size, 3)
     assert (image[:, 0] == 200).all() and (image[:, -1] == 0).all() and (image[0] == image[-1]).all()
     inner = round(size / (1 + 2 * border))
@@ -60,18 +56,18 @@ def test_crops_are_enlarged_with_their_edges_repeated(border, size):
 
 def test_faces_are_nearer_to_faces_than_noise_is():
     noise = np.random.default_rng(0).integers(0, 256, [24, 64, 64, 3], np.uint8)
-    features, found = recognition.look_at(np.concatenate([drawn(48), noise]))
+    features, found = dlib_features.look_at(np.concatenate([drawn(48), noise]))
     assert features.shape == (72, 128) and features.dtype == np.float32
     real, floor, far = features[:24], features[24:48], features[48:]
-    assert evaluation.frechet_distance(real, far) > 3 * evaluation.frechet_distance(real, floor)
-    assert evaluation.one_nn_accuracy(real, far) == 1
+    assert metrics.frechet_distance(real, far) > 3 * metrics.frechet_distance(real, floor)
+    assert metrics.one_nn_accuracy(real, far) == 1
     assert found[:48].mean() > 0.1 and not found[48:].any()
 
 
 def test_a_gray_crop_is_looked_at_as_its_colour_twin():
     gray = drawn(3).mean(-1, keepdims=True).astype(np.uint8)
     colour = gray.repeat(3, -1)
-    np.testing.assert_array_equal(recognition.look_at(gray)[0], recognition.look_at(colour)[0])
+    np.testing.assert_array_equal(dlib_features.look_at(gray)[0], dlib_features.look_at(colour)[0])
 
 
 def test_script_prints_a_table_and_writes_it_beside_the_checkpoint(trained, faces, tmp_path):
@@ -115,7 +111,7 @@ def test_features_are_kept_until_the_folder_changes(faces, tmp_path, monkeypatch
         calls.append(len(images))
         return np.zeros([len(images), 128], np.float32), np.ones(len(images), bool)
 
-    monkeypatch.setattr(recognition, "look_at", look_at)
+    monkeypatch.setattr(dlib_features, "look_at", look_at)
     options = script.flags().parse_args(
         ["--dataset", str(folder), "--checkpoint_dir", str(tmp_path / "c"), "--n", "10"]
     )
@@ -134,7 +130,9 @@ def test_broken_files_and_what_the_run_wrote_are_no_real_faces(faces, trained, t
     (folder / "00003.png").write_bytes(b"broken")
     checkpoints = shutil.copytree(trained, folder / "checkpoints")
     shutil.copy(folder / "00004.png", checkpoints / "evaluation-6.png")
-    monkeypatch.setattr(recognition, "look_at", lambda images, *_: (np.zeros([len(images), 128]), np.ones(len(images))))
+    monkeypatch.setattr(
+        dlib_features, "look_at", lambda images, *_: (np.zeros([len(images), 128]), np.ones(len(images)))
+    )
     options = script.flags().parse_args(["--dataset", str(folder), "--checkpoint_dir", str(checkpoints), "--n", "10"])
     real = script.Real(options, SimpleNamespace(image_size=64, c_dim=3))
     assert len(real.faces) == 25
@@ -176,7 +174,7 @@ def test_fid_stands_in_the_table_and_needs_enough_faces(faces, trained, tmp_path
     """With a stand-in network: the mean of each colour."""
     monkeypatch.setattr(inception, "load", lambda weights: lambda images: tf.reduce_mean(images, [1, 2]))
     monkeypatch.setattr(
-        recognition, "look_at", lambda images, *_: (np.random.rand(len(images), 128), np.ones(len(images)))
+        dlib_features, "look_at", lambda images, *_: (np.random.rand(len(images), 128), np.ones(len(images)))
     )
     folder = shutil.copytree(trained, tmp_path / "checkpoints")
     (tmp_path / "weights").write_bytes(b"stand-in")
@@ -197,17 +195,18 @@ def test_fid_stands_in_the_table_and_needs_enough_faces(faces, trained, tmp_path
     monkeypatch.setattr(inception, "LEAST", 12)
     real = script.Real(options, dcgan)
     result = script.evaluate(options, None, real)
-    images = sampling.generate(dcgan, latents.draw(0, range(12), dcgan.z_dim))
+    images = generation.generate(dcgan, latents.draw(0, range(12), dcgan.z_dim))
     means = [np.stack(rows).mean((1, 2)) / 127.5 - 1 for rows in (real.faces[:12], images, real.faces[12:24])]
-    assert result["generated"]["FID"] == pytest.approx(evaluation.frechet_distance(means[0], means[1]), abs=2e-3)
-    assert result["real"]["FID"] == pytest.approx(evaluation.frechet_distance(means[0], means[2]), abs=2e-3)
+    assert result["generated"]["FID"] == pytest.approx(metrics.frechet_distance(means[0], means[1]), abs=2e-3)
+    assert result["real"]["FID"] == pytest.approx(metrics.frechet_distance(means[0], means[2]), abs=2e-3)
     kept = len(os.listdir(folder))
     monkeypatch.setattr(inception, "features", lambda *_: pytest.fail("not from the cache"))
     assert script.Real(options, dcgan).table["FID"] == result["real"]["FID"] and len(os.listdir(folder)) == kept
 
 
 def test_keras_finds_its_home_after_the_start(tmp_path):
-    code = "import os, devices; os.environ.setdefault('KERAS_HOME', 'k'); devices.set_up(); import keras; "
+    code = "import os; from training import devices; "
+    code += "os.environ.setdefault('KERAS_HOME', 'k'); devices.set_up(); import keras; "
     code += "from keras.src.backend.config import keras_home; print(keras_home())"
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -22,8 +22,8 @@ import tensorflow as tf
 from conftest import ROOT, as_flags, run_script
 
 import demo_faces
-from checkpointing import latest_steps
-from config import TrainConfig
+from training.checkpointing import latest_steps
+from training.settings import TrainConfig
 
 SCRIPT = os.path.join(ROOT, "train-dcgan.py")
 KILL_AT = os.path.join(ROOT, "tests", "kill_at.py")

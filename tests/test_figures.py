@@ -8,8 +8,8 @@ from conftest import load_script
 from PIL import Image
 
 import demo_faces
-import training
 from errors import UserError
+from training import loop
 
 figures = load_script("docs/figures.py")
 
@@ -29,7 +29,7 @@ def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatc
     monkeypatch.setattr(figures, "COMPLETED", 4)
     demo_faces.write_faces(tmp_path / "faces", 64)
     config = tiny(dataset=str(tmp_path / "faces"), epoch=2, sample_every=16)
-    training.train(config)
+    loop.train(config)
     folders = [f for n in ("checkpoint", "sample", "log") for f in (f"--{n}_dir", getattr(config, f"{n}_dir"))]
     out = tmp_path / "images"
     figures.main([*folders, "--out", str(out)])

@@ -6,18 +6,17 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import load_script
+from conftest import FIXTURES, load_script
 from PIL import Image
 
-import latents
-import sampling
-import training
-from checkpointing import load_model
 from errors import UserError
+from sampling import generation, latents
+from training import loop
+from training.checkpointing import load_model
 
 generate = load_script("generate.py")
 explore = load_script("explore.py")
-TF1 = os.path.join(os.path.dirname(__file__), "fixtures", "tf1_checkpoint")
+TF1 = os.path.join(FIXTURES, "tf1_checkpoint")
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +24,11 @@ def trained(faces, tmp_path_factory):
     """A checkpoint folder of a tiny run, with two checkpoints."""
     from conftest import TINY
 
-    from config import TrainConfig
+    from training.settings import TrainConfig
 
     folder = tmp_path_factory.mktemp("trained")
     folders = {f"{kind}_dir": str(folder / kind) for kind in ("checkpoint", "sample", "log")}
-    training.train(TrainConfig(dataset=faces, **TINY | dict(checkpoint_every=4), **folders))
+    loop.train(TrainConfig(dataset=faces, **TINY | dict(checkpoint_every=4), **folders))
     return folders["checkpoint_dir"]
 
 
@@ -128,7 +127,7 @@ def test_interpolation_begins_and_ends_with_the_originals(trained, tmp_path):
         ["interpolate", "--checkpoint_dir", trained, "--seeds", "3,7,1", "--steps", "4", "--out", str(tmp_path)]
     )
     dcgan, _ = load_model(trained)
-    originals = sampling.generate(dcgan, latents.draw(0, [3, 7, 1], 8))
+    originals = generation.generate(dcgan, latents.draw(0, [3, 7, 1], 8))
     for name in ("linear", "spherical"):
         strip = read(tmp_path / f"{name}.png")
         assert strip.shape == (32, 64, 3)
@@ -148,7 +147,7 @@ def test_arithmetic_adds_and_subtracts_means(trained, tmp_path):
     np.testing.assert_allclose(latents.load(tmp_path / "o" / "result.npz", 8)[0], result, rtol=1e-5, atol=1e-6)
     dcgan, _ = load_model(trained)
     assert (
-        np.abs(read(tmp_path / "o" / "result.png") - sampling.generate(dcgan, result[None])[0].astype(int)).max() <= 1
+        np.abs(read(tmp_path / "o" / "result.png") - generation.generate(dcgan, result[None])[0].astype(int)).max() <= 1
     )
     assert read(tmp_path / "o" / "arithmetic.png").shape == (4 * 16 + 2, 3 * 24 + 48, 3)
 
@@ -160,6 +159,6 @@ def test_walk_varies_one_coordinate_at_a_time(trained, tmp_path):
     dcgan, _ = load_model(trained)
     z = latents.draw(0, [3], 8)
     z[:, 5] = 1
-    np.testing.assert_array_equal(read(tmp_path / "o" / "z005.png")[16:, 32:], sampling.generate(dcgan, z)[0])
+    np.testing.assert_array_equal(read(tmp_path / "o" / "z005.png")[16:, 32:], generation.generate(dcgan, z)[0])
     with pytest.raises(UserError, match="z has coordinates 0 to 7"):
         explore.main(["walk", "--checkpoint_dir", trained, "--coordinates", "8", "--out", str(tmp_path / "p")])

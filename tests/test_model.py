@@ -3,13 +3,13 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import FIXTURES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from model import DCGAN, Adam, layer_widths
 
-FIXTURES = os.path.join(os.path.dirname(__file__), "fixtures")
 TINY = dict(image_size=16, z_dim=8, gf_dim=4, df_dim=4)
 # Their true gradient is zero, for the batch norm behind them takes any constant away: Adam moves
 # them by rounding noise alone.

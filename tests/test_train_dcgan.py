@@ -13,7 +13,7 @@ import time
 import pytest
 from conftest import ROOT, as_flags, run_script
 
-from checkpointing import latest_steps
+from training.checkpointing import latest_steps
 
 SCRIPT = os.path.join(ROOT, "train-dcgan.py")
 
@@ -170,8 +170,9 @@ def test_other_pythons_are_refused_in_one_line(version):
 
 def test_training_imports_neither_dlib_nor_opencv(faces, tmp_path):
     code = (
-        "import sys; sys.modules['dlib'] = sys.modules['cv2'] = None; import training; from config import TrainConfig;"
-        f"training.train(TrainConfig(dataset={faces!r}, image_size=16, gf_dim=4, df_dim=4, batch_size=26, epoch=1))"
+        "import sys; sys.modules['dlib'] = sys.modules['cv2'] = None; from training import loop; "
+        "from training.settings import TrainConfig; "
+        f"loop.train(TrainConfig(dataset={faces!r}, image_size=16, gf_dim=4, df_dim=4, batch_size=26, epoch=1))"
     )
     environment = os.environ | {"PYTHONPATH": ROOT}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)

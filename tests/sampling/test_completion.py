@@ -3,15 +3,15 @@ import os
 
 import numpy as np
 import pytest
-from conftest import face_photo, load_script
+from conftest import FIXTURES, face_photo, load_script
 from PIL import Image
 
-import completion
-from checkpointing import load_model
 from errors import UserError
+from sampling import completion
+from training.checkpointing import load_model
 
 complete = load_script("complete.py")
-TF1 = os.path.join(os.path.dirname(__file__), "fixtures", "tf1_checkpoint")
+TF1 = os.path.join(FIXTURES, "tf1_checkpoint")
 KINDS = ["random", "center", "left", "full", "grid", "lowres"]
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
-import photos
 from errors import UserError
+from photos import decoding
 
 BLOCK = 1024  # files handed to the threads at a time
 SHOWN = 100  # copies that are named
@@ -37,12 +37,12 @@ def check(config):
     skipped = collections.Counter()
     if not os.path.isdir(config.dataset):
         raise UserError(f"--dataset {config.dataset}: no such folder")
-    found = photos.walk_photos(
+    found = decoding.walk_photos(
         config.dataset, lambda _, reason: skipped.update([reason]), leave_out=config.outputs().values()
     )
     paths = sorted(found)[: config.train_size]
     if not paths:
-        raise UserError(f"--dataset {config.dataset}: no images in it (looked for {' '.join(photos.ENDINGS)})")
+        raise UserError(f"--dataset {config.dataset}: no images in it (looked for {' '.join(decoding.ENDINGS)})")
 
     modes, sizes = collections.Counter(), collections.Counter()
     originals, copies, bad = {}, [], collections.defaultdict(list)
@@ -70,7 +70,7 @@ def check(config):
         print_list(f"bad, {what}", lines, len(lines))
     share = number / len(paths)
     print(f"bad: {number:,} ({share:.2%}; --max_bad allows {config.max_bad:.2%})")
-    return 0 if number <= photos.bad_allowed(config.max_bad, len(paths)) else 2
+    return 0 if number <= decoding.bad_allowed(config.max_bad, len(paths)) else 2
 
 
 def look_at_all(folder, paths):
@@ -89,15 +89,15 @@ def look(path):
     mode = size = None
     try:
         if not os.path.getsize(path):
-            raise photos.PhotoError("empty")
-        mode, size = photos.mode_and_size(path)
-        photos.open_rgb(path)
+            raise decoding.PhotoError("empty")
+        mode, size = decoding.mode_and_size(path)
+        decoding.open_rgb(path)
         digest = hashlib.blake2b(digest_size=16)
         with open(path, "rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
         return digest.digest(), mode, size, None
-    except photos.PhotoError as error:
+    except decoding.PhotoError as error:
         return None, mode, size, str(error)
     except OSError as error:
         return None, mode, size, (error.strerror or str(error)).lower()

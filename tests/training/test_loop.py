@@ -7,13 +7,13 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import FIXTURES
 from PIL import Image
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-import checkpointing
-import training
 import utils
 from errors import NumbersError, UserError
+from training import checkpointing, loop
 
 
 def names(folder):
@@ -34,7 +34,7 @@ def weights(config, step):
 
 def test_run_leaves_samples_logs_and_checkpoints(tiny, capsys):
     config = tiny(epoch=2, sample_every=4, checkpoint_every=5)
-    assert training.train(config, "a test") == 0
+    assert loop.train(config, "a test") == 0
     assert names(config.sample_dir) == ["real.png", "train_00_0003.png", "train_01_0001.png", "train_01_0005.png"]
     assert checkpointing.latest_steps(config.checkpoint_dir) == [5, 10, 12]
     with Image.open(os.path.join(config.sample_dir, "train_01_0005.png")) as grid:
@@ -49,7 +49,7 @@ def test_run_leaves_samples_logs_and_checkpoints(tiny, capsys):
 
 def test_tensorboard_gets_every_tag_from_the_first_batch_on(tiny):
     config = tiny(sample_every=3)
-    training.train(config)
+    loop.train(config)
     log = events(config.log_dir)
     tags = {
         "d_loss",
@@ -72,18 +72,18 @@ def test_tensorboard_gets_every_tag_from_the_first_batch_on(tiny):
 
 def test_log_every_skips_batches_but_not_the_first_and_the_last(tiny):
     config = tiny(log_every=3)
-    training.train(config)
+    loop.train(config)
     assert [event.step for event in events(config.log_dir).Tensors("g_loss")] == [1, 4, 6]
 
 
 def test_resume_gives_bit_for_bit_what_an_uninterrupted_run_gives(tiny, tmp_path, capsys):
     whole = tiny(epoch=2, flip=True)
-    training.train(whole)
+    loop.train(whole)
     folders = dict(checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"), log_dir=str(tmp_path / "l2"))
     parts = dataclasses.replace(whole, **folders)
-    training.train(dataclasses.replace(parts, epoch=1))
+    loop.train(dataclasses.replace(parts, epoch=1))
     capsys.readouterr()
-    assert training.train(parts) == 0
+    assert loop.train(parts) == 0
     assert "epoch 1, batch 0 of 6" in capsys.readouterr().out
     expected, ours = weights(whole, 12), weights(parts, 12)
     assert expected.keys() == ours.keys() and len(ours) > 60
@@ -100,11 +100,11 @@ def test_resume_gives_bit_for_bit_what_an_uninterrupted_run_gives(tiny, tmp_path
 
 def test_average_of_the_weights_is_resumed_and_loaded(tiny, tmp_path):
     config = tiny(epoch=2, ema=0.9)
-    training.train(config)
+    loop.train(config)
     folders = dict(checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"), log_dir=str(tmp_path / "l2"))
     parts = dataclasses.replace(config, **folders)
-    training.train(dataclasses.replace(parts, epoch=1))
-    training.train(parts)
+    loop.train(dataclasses.replace(parts, epoch=1))
+    loop.train(parts)
     expected, ours = weights(config, 12), weights(parts, 12)
     assert sum("g_ema" in name for name in expected) == 14
     for name, value in expected.items():
@@ -114,16 +114,16 @@ def test_average_of_the_weights_is_resumed_and_loaded(tiny, tmp_path):
     grid = utils.merge(utils.inverse_transform(dcgan.sample(expected["sample_z/.ATTRIBUTES/VARIABLE_VALUE"])))
     np.testing.assert_allclose(np.asarray(last, int), grid, atol=1)
     with pytest.raises(UserError, match=r"--ema: 0\.9 before, not given now"):
-        training.train(dataclasses.replace(config, ema=None))
+        loop.train(dataclasses.replace(config, ema=None))
 
 
 def test_batches_redone_after_a_kill_supersede_their_logs(tiny):
     config = tiny(epoch=2, checkpoint_every=4)
-    training.train(config)
+    loop.train(config)
     for path in glob.glob(os.path.join(config.checkpoint_dir, "DCGAN.model-12.*")):
         os.remove(path)  # as if it had been killed after batch 12, with 8 the last checkpoint
     time.sleep(1.1)  # TensorBoard reads the files of a folder by the second in their names
-    training.train(config)
+    loop.train(config)
     log = events(config.log_dir)
     for tag in "d_loss", "z":
         assert [event.step for event in log.Tensors(tag)] == list(range(1, 13))
@@ -131,18 +131,18 @@ def test_batches_redone_after_a_kill_supersede_their_logs(tiny):
 
 def test_finished_run_says_so_and_changes_nothing(tiny, capsys):
     config = tiny()
-    training.train(config)
+    loop.train(config)
     before = names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir)
     capsys.readouterr()
-    assert training.train(config) == 0
+    assert loop.train(config) == 0
     assert "1 epochs are done; a larger --epoch, such as 6, goes on" in capsys.readouterr().out
     assert before == (names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir))
 
 
 def test_changed_rates_are_told_and_used(tiny, capsys):
     config = tiny()
-    training.train(config)
-    training.train(dataclasses.replace(config, epoch=2, learning_rate=1e-3))
+    loop.train(config)
+    loop.train(dataclasses.replace(config, epoch=2, learning_rate=1e-3))
     printed = capsys.readouterr().out
     assert "--learning_rate: 0.0002 before, 0.001 now" in printed
     assert "--epoch: 1 before, 2 now" in printed
@@ -150,9 +150,9 @@ def test_changed_rates_are_told_and_used(tiny, capsys):
 
 def test_another_runs_settings_are_refused_and_listed(tiny):
     config = tiny()
-    training.train(config)
+    loop.train(config)
     with pytest.raises(UserError) as error:
-        training.train(dataclasses.replace(config, gf_dim=8, seed=3, epoch=9))
+        loop.train(dataclasses.replace(config, gf_dim=8, seed=3, epoch=9))
     for part in ("--gf_dim: 4 before, 8 now", "--seed: 0 before, 3 now", "start afresh"):
         assert part in str(error.value)
     assert "--epoch" not in str(error.value)
@@ -161,29 +161,29 @@ def test_another_runs_settings_are_refused_and_listed(tiny):
 @pytest.mark.parametrize("name", ["sample_dir", "log_dir"])
 def test_another_runs_samples_or_logs_are_not_mixed_in(tiny, tmp_path, name):
     config = tiny()
-    training.train(config)
+    loop.train(config)
     fresh = {other: str(tmp_path / f"fresh_{other}") for other in ("checkpoint_dir", "sample_dir", "log_dir")}
     del fresh[name]
     with pytest.raises(UserError, match=f"--{name} .*holds another run's files"):
-        training.train(dataclasses.replace(config, **fresh))
+        loop.train(dataclasses.replace(config, **fresh))
     assert not os.path.exists(fresh["checkpoint_dir"])
 
 
 def test_run_moved_as_a_whole_goes_on(tiny, tmp_path):
     config = tiny()
-    training.train(config)
+    loop.train(config)
     folders = {}
     for name in ("checkpoint_dir", "sample_dir", "log_dir"):
         folders[name] = str(tmp_path / "moved" / os.path.basename(getattr(config, name)))
         os.renames(getattr(config, name), folders[name])
-    assert training.train(dataclasses.replace(config, epoch=2, **folders)) == 0
+    assert loop.train(dataclasses.replace(config, epoch=2, **folders)) == 0
 
 
 def test_step_goes_back_to_an_earlier_checkpoint(tiny, capsys):
     config = tiny(epoch=2, checkpoint_every=4)
-    training.train(config)
+    loop.train(config)
     expected = weights(config, 12)
-    assert training.train(dataclasses.replace(config, step=4)) == 0
+    assert loop.train(dataclasses.replace(config, step=4)) == 0
     assert "DCGAN.model-4: epoch 0, batch 4 of 6" in capsys.readouterr().out
     for name, value in weights(config, 12).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
@@ -198,11 +198,11 @@ def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
                 super().__init__(*arguments, **keywords)
                 made[kind.__name__] = self
 
-        monkeypatch.setattr(training, kind.__name__, Spy)
+        monkeypatch.setattr(loop, kind.__name__, Spy)
 
-    spy(training.DCGAN)
-    spy(training.ImageFolder)
-    training.train(
+    spy(loop.DCGAN)
+    spy(loop.ImageFolder)
+    loop.train(
         tiny(
             image_size=32, c_dim=1, z_dim=5, gf_dim=3, df_dim=6, batch_size=2, learning_rate=0.1, g_learning_rate=0.2,
             d_learning_rate=0.3, precision="bfloat16", cache="off", max_to_keep=2,
@@ -225,13 +225,13 @@ def test_changed_number_of_images_is_told_and_the_run_goes_on(tiny, faces, tmp_p
     for name in sorted(os.listdir(faces)):
         os.link(os.path.join(faces, name), folder / name)
     config = tiny(dataset=str(folder))
-    training.train(dataclasses.replace(config, checkpoint_every=5, epoch=1))
+    loop.train(dataclasses.replace(config, checkpoint_every=5, epoch=1))
     for path in glob.glob(os.path.join(config.checkpoint_dir, "DCGAN.model-6.*")):
         os.remove(path)  # so that batch 5 of 6 is next
     for name in sorted(os.listdir(folder))[9:]:
         os.remove(folder / name)  # an epoch has 2 batches now
     capsys.readouterr()
-    assert training.train(dataclasses.replace(config, epoch=2)) == 0
+    assert loop.train(dataclasses.replace(config, epoch=2)) == 0
     printed = capsys.readouterr().out
     assert "--dataset: 26 images before, 9 now: 17 files are gone (00009.png, 00010.png, 00011.png, …)" in printed
     assert "epoch 1, batch 0 of 2" in printed
@@ -239,9 +239,9 @@ def test_changed_number_of_images_is_told_and_the_run_goes_on(tiny, faces, tmp_p
 
 def test_a_run_may_change_its_log_folder_and_come_back(tiny, tmp_path):
     config = tiny()
-    training.train(config)
-    training.train(dataclasses.replace(config, epoch=2, log_dir=str(tmp_path / "other")))
-    assert training.train(dataclasses.replace(config, epoch=3)) == 0
+    loop.train(config)
+    loop.train(dataclasses.replace(config, epoch=2, log_dir=str(tmp_path / "other")))
+    assert loop.train(dataclasses.replace(config, epoch=3)) == 0
 
 
 def test_data_that_turns_out_bad_costs_no_training(tiny, faces, tmp_path):
@@ -250,19 +250,19 @@ def test_data_that_turns_out_bad_costs_no_training(tiny, faces, tmp_path):
     for name in os.listdir(faces):
         os.link(os.path.join(faces, name), folder / name)
     config = tiny(dataset=str(folder), cache="off", epoch=2)
-    training.train(dataclasses.replace(config, epoch=1))
+    loop.train(dataclasses.replace(config, epoch=1))
     for name in sorted(os.listdir(folder))[:5]:
         os.remove(folder / name)
         (folder / name).write_bytes(b"broken")
     with pytest.raises(UserError, match="do not decode"):
-        training.train(config)
+        loop.train(config)
     assert checkpointing.latest_steps(config.checkpoint_dir)[-1] >= 6
     with pytest.raises(UserError, match="do not decode"):  # the same again does not slip through
-        training.train(config)
+        loop.train(config)
     for name in sorted(os.listdir(folder))[:5]:
         os.remove(folder / name)
         os.link(os.path.join(faces, name), folder / name)
-    assert training.train(config) == 0  # mended
+    assert loop.train(config) == 0  # mended
 
 
 def test_bad_data_before_the_first_batch_leaves_no_checkpoint(tiny, tmp_path):
@@ -271,35 +271,35 @@ def test_bad_data_before_the_first_batch_leaves_no_checkpoint(tiny, tmp_path):
     for k in range(4):
         (folder / f"{k}.png").write_bytes(b"broken")
     with pytest.raises(UserError, match="do not decode"):
-        training.train(tiny(dataset=str(folder)))
+        loop.train(tiny(dataset=str(folder)))
     assert checkpointing.latest_steps(tiny().checkpoint_dir) == []
 
 
 def test_bad_data_does_not_save_numbers_gone_bad(tiny, faces, tmp_path):
     folder = copied(faces, tmp_path / "faces")
     config = tiny(dataset=folder, cache="off", log_every=1000, epoch=1)
-    training.train(config)
-    data = training.ImageFolder(folder, 16, 3, 4, 0)
+    loop.train(config)
+    data = loop.ImageFolder(folder, 16, 3, 4, 0)
     for index in data.order(1).flat[-4:]:  # met at the end of the epoch, when the numbers are bad
         os.remove(os.path.join(folder, data.paths[index]))
         with open(os.path.join(folder, data.paths[index]), "wb") as file:
             file.write(b"broken")
     with pytest.raises(NumbersError, match="gone bad by step 11"):
-        training.train(dataclasses.replace(config, epoch=9, learning_rate=1e30))
+        loop.train(dataclasses.replace(config, epoch=9, learning_rate=1e30))
     assert checkpointing.latest_steps(config.checkpoint_dir) == [6]
 
 
 def test_samples_of_before_within_the_data_are_no_data(tiny, faces, tmp_path, capsys):
     folder = copied(faces, tmp_path / "faces")
     config = tiny(dataset=folder, sample_dir=os.path.join(folder, "samples"))
-    training.train(config)
-    assert training.train(dataclasses.replace(config, epoch=2, sample_dir=str(tmp_path / "other"))) == 0
+    loop.train(config)
+    assert loop.train(dataclasses.replace(config, epoch=2, sample_dir=str(tmp_path / "other"))) == 0
     assert capsys.readouterr().out.count("26 images in") == 2
 
 
 def test_folder_that_cannot_be_written_to_is_refused(tiny):
     with pytest.raises(UserError, match="--log_dir /proc/self: can't be written to"):
-        training.train(tiny(log_dir="/proc/self"))
+        loop.train(tiny(log_dir="/proc/self"))
 
 
 def test_broken_file_is_named_at_the_end(tiny, faces, tmp_path, capsys):
@@ -308,7 +308,7 @@ def test_broken_file_is_named_at_the_end(tiny, faces, tmp_path, capsys):
     for name in os.listdir(faces):
         os.link(os.path.join(faces, name), folder / name)
     (folder / "broken.png").write_bytes(b"broken")
-    training.train(tiny(dataset=str(folder), epoch=2))
+    loop.train(tiny(dataset=str(folder), epoch=2))
     assert "broken.png (not an image" in capsys.readouterr().out
 
 
@@ -324,10 +324,10 @@ def copied(faces, folder):
 def test_numbers_gone_bad_stop_the_run_and_leave_the_last_checkpoint(tiny, saved):
     config = tiny(epoch=1, checkpoint_every=4, log_every=3)
     if saved:
-        training.train(config)
+        loop.train(config)
         before = weights(config, 6)
     with pytest.raises(NumbersError) as error:
-        training.train(dataclasses.replace(config, epoch=3, learning_rate=1e30))
+        loop.train(dataclasses.replace(config, epoch=3, learning_rate=1e30))
     assert error.value.exit_code == 3
     step = int(re.search(r"gone bad by step (\d+): ", str(error.value))[1])
     assert step <= (6 if saved else 0) + 4  # the first after, or the second if the first was still well
@@ -351,11 +351,11 @@ def test_a_weight_that_is_not_finite_is_found_where_no_loss_tells(tiny, monkeypa
         variable.assign(tf.fill(variable.shape, np.inf))
         return result
 
-    whole = training.DCGAN.update
-    monkeypatch.setattr(training.DCGAN, "update", spoil)
+    whole = loop.DCGAN.update
+    monkeypatch.setattr(loop.DCGAN, "update", spoil)
     config = tiny()
     with pytest.raises(NumbersError, match=rf"bad by step 1: generator/g_.*/{name}:0 is not finite"):
-        training.train(config)
+        loop.train(config)
     assert checkpointing.latest_steps(config.checkpoint_dir) == []
 
 
@@ -365,11 +365,11 @@ def test_broken_files_are_remembered_with_the_checkpoint(tiny, faces, tmp_path, 
     with open(os.path.join(folder, "00003.png"), "wb") as file:
         file.write(b"broken")
     config = tiny(dataset=folder, max_bad=0.1)
-    training.train(config)
+    loop.train(config)
     os.remove(os.path.join(folder, "00003.png"))
     os.link(os.path.join(faces, "00003.png"), os.path.join(folder, "00003.png"))  # mended
     capsys.readouterr()
-    training.train(dataclasses.replace(config, epoch=2))
+    loop.train(dataclasses.replace(config, epoch=2))
     printed = capsys.readouterr().out
     assert "passed over as before: " in printed
     assert printed.count("1 file does not decode: 00003.png (not an image") == 2  # at the start and at the end
@@ -380,17 +380,17 @@ def test_more_broken_files_than_allowed_stop_the_run(tiny, faces, tmp_path):
     for name in "a.png", "b.png":
         with open(os.path.join(folder, name), "wb") as file:
             file.write(b"broken")
-    assert training.train(tiny(dataset=folder, max_bad=0.05)) == 0  # 2 of 28
+    assert loop.train(tiny(dataset=folder, max_bad=0.05)) == 0  # 2 of 28
     with pytest.raises(UserError, match=r"2 files do not decode: a\.png"):
-        training.train(tiny(dataset=folder, max_bad=0.03, checkpoint_dir=str(tmp_path / "c"),
+        loop.train(tiny(dataset=folder, max_bad=0.03, checkpoint_dir=str(tmp_path / "c"),
                             sample_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l")))  # fmt: skip
 
 
 def test_what_the_run_writes_is_not_taken_for_its_data(tiny, faces, tmp_path, capsys):
     folder = copied(faces, tmp_path / "faces")
     config = tiny(dataset=folder, sample_dir=os.path.join(folder, "samples"), checkpoint_dir=os.path.join(folder, "c"))
-    training.train(config)
-    assert training.train(dataclasses.replace(config, epoch=2)) == 0
+    loop.train(config)
+    assert loop.train(dataclasses.replace(config, epoch=2)) == 0
     printed = capsys.readouterr().out
     assert printed.count("26 images in") == 2 and "--dataset:" not in printed
     with pytest.raises(UserError, match=r"--sample_dir .*faces/\.: is the folder of the images"):
@@ -398,51 +398,51 @@ def test_what_the_run_writes_is_not_taken_for_its_data(tiny, faces, tmp_path, ca
 
 
 def test_files_that_came_and_went_are_told_by_name():
-    told = training.difference(["a", "b", "c"], ["b", "c", "d", "e", "f", "g"])
+    told = loop.difference(["a", "b", "c"], ["b", "c", "d", "e", "f", "g"])
     assert told == "3 images before, 6 now: 1 file is gone (a), 4 files are new (d, e, f, …)"
 
 
 def test_half_written_pictures_of_a_killed_run_are_cleared(tiny):
     config = tiny(epoch=1)
-    training.train(config)
+    loop.train(config)
     for name in "train_00_0099.png.partial", "real.png.partial", "mine.png.partial":
         with open(os.path.join(config.sample_dir, name), "wb"):
             pass
-    training.train(dataclasses.replace(config, epoch=2))
+    loop.train(dataclasses.replace(config, epoch=2))
     assert [name for name in names(config.sample_dir) if name.endswith(".partial")] == ["mine.png.partial"]
 
 
-TF1 = os.path.join(os.path.dirname(__file__), "fixtures", "tf1_checkpoint")
+TF1 = os.path.join(FIXTURES, "tf1_checkpoint")
 
 
 def test_a_run_starts_from_the_weights_of_a_tf1_checkpoint(tiny, capsys):
     before = sorted(os.listdir(TF1))
     config = tiny(init_from=TF1, image_size=64, learning_rate=1e-30)
-    assert training.train(config) == 0
+    assert loop.train(config) == 0
     assert "from the weights of" in capsys.readouterr().out
     dcgan, _ = checkpointing.load_model(config.checkpoint_dir)
     theirs, _ = checkpointing.load_model(TF1)
     np.testing.assert_allclose(dcgan.generator.convs[0].w, theirs.generator.convs[0].w, atol=1e-7)
     assert sorted(os.listdir(TF1)) == before
-    assert training.train(dataclasses.replace(config, epoch=2)) == 0  # the same command goes on
+    assert loop.train(dataclasses.replace(config, epoch=2)) == 0  # the same command goes on
     assert "resuming from" in capsys.readouterr().out
 
 
 def test_a_run_starts_from_the_weights_of_another_run(tiny, tmp_path):
     config = tiny()
-    training.train(config)
+    loop.train(config)
     folders = {f"{kind}_dir": str(tmp_path / f"other_{kind}") for kind in ("checkpoint", "sample", "log")}
     other = dataclasses.replace(config, init_from=config.checkpoint_dir, learning_rate=1e-30, **folders)
-    training.train(other)
+    loop.train(other)
     first, second = (checkpointing.load_model(c.checkpoint_dir)[0] for c in (config, other))
     np.testing.assert_allclose(first.generator.convs[0].w, second.generator.convs[0].w, atol=1e-7)
 
 
 def test_weights_of_another_network_are_refused_with_the_flags_that_fit(tiny):
     with pytest.raises(UserError, match="is of another network; give --gf_dim 4 --df_dim 4"):
-        training.train(tiny(init_from=TF1, image_size=64, gf_dim=8, df_dim=8))
+        loop.train(tiny(init_from=TF1, image_size=64, gf_dim=8, df_dim=8))
     with pytest.raises(UserError, match="--init_from nowhere: no such folder"):
-        training.train(tiny(init_from="nowhere"))
+        loop.train(tiny(init_from="nowhere"))
 
 
 def test_tf1_checkpoint_with_missing_and_misshapen_variables_is_refused_with_all_of_them(tmp_path):

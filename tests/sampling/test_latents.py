@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-import latents
 from errors import UserError
+from sampling import latents
 
 
 def test_picks_are_numbers_and_ranges():

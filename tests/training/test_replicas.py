@@ -12,11 +12,11 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, TINY, run_script
+from conftest import FIXTURES, ROOT, TINY, run_script
 from test_model import NOISY
 
-from checkpointing import latest_steps
-from replicas import Replicas
+from training.checkpointing import latest_steps
+from training.replicas import Replicas
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Behind a noisy bias, a moving mean is off by as much as it
@@ -37,7 +37,7 @@ def three_steps(tmp_path_factory):
 @pytest.mark.parametrize("number", [2, 4])
 def test_devices_give_the_losses_and_weights_of_one(three_steps, number):
     one, several = three_steps[1], three_steps[number]
-    tf1 = np.load(os.path.join(HERE, "fixtures", "tf1_parity.npz"))
+    tf1 = np.load(os.path.join(FIXTURES, "tf1_parity.npz"))
     assert several["replicas"] == number
     for name, expected in one.items():
         variable = re.sub("^final/(ema/|d/)?", "", name)
@@ -55,7 +55,7 @@ def test_devices_give_the_losses_and_weights_of_one(three_steps, number):
 
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_any_number_of_devices_gives_the_losses_of_the_tf1_graph(three_steps, number):
-    tf1 = np.load(os.path.join(HERE, "fixtures", "tf1_parity.npz"))
+    tf1 = np.load(os.path.join(FIXTURES, "tf1_parity.npz"))
     for step in range(3):
         for ours, theirs in ("d_loss_real", "d_loss_real"), ("d_loss_fake", "d_loss_fake"), ("g_loss", "g_loss_1"):
             np.testing.assert_allclose(three_steps[number][f"{ours}/{step}"], tf1[f"{theirs}/{step}"], rtol=1e-4)
@@ -252,8 +252,8 @@ def test_a_port_that_is_taken_is_told(faces, tmp_path):
     ],
 )
 def test_tf_config_that_makes_no_sense_is_refused(monkeypatch, config):
-    import devices
     from errors import UserError
+    from training import devices
 
     with pytest.raises(UserError, match=r"TF_CONFIG .*: must be as .*; unset it to train on this machine alone"):
         devices._read_cluster(config)

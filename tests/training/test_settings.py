@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 from conftest import as_flags, load_script
 
-from config import TrainConfig
 from errors import UserError
+from training.settings import TrainConfig
 
 script = load_script("train-dcgan.py")
 

@@ -9,9 +9,9 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-import photos
 import utils
 from errors import UserError
+from photos import decoding
 
 SIZES_SAMPLED = 1000  # images whose headers are read for the report at the start
 AHEAD = 2  # batches read ahead
@@ -49,12 +49,12 @@ class ImageFolder:
         self.skipped = collections.Counter()
         if not os.path.isdir(folder):
             raise UserError(f"--dataset {folder}: no such folder")
-        endings = " ".join(photos.ENDINGS)
-        found = photos.walk_photos(folder, lambda _, reason: self.skipped.update([reason]), leave_out=leave_out)
+        endings = " ".join(decoding.ENDINGS)
+        found = decoding.walk_photos(folder, lambda _, reason: self.skipped.update([reason]), leave_out=leave_out)
         found = sorted(found)
         self.found = len(found)
         self.paths = found[:train_size]
-        self.bad_allowed = photos.bad_allowed(max_bad, len(self.paths))
+        self.bad_allowed = decoding.bad_allowed(max_bad, len(self.paths))
         if not found:
             raise UserError(f"--dataset {folder}: no images in it (looked for {endings}, also in subfolders)")
         if len(self.paths) < batch_size:
@@ -86,9 +86,9 @@ class ImageFolder:
         sizes = collections.Counter()
         for path in sample:
             try:
-                _, size = photos.mode_and_size(os.path.join(self.folder, path))
+                _, size = decoding.mode_and_size(os.path.join(self.folder, path))
                 sizes["{}x{}".format(*size)] += 1
-            except photos.PhotoError:
+            except decoding.PhotoError:
                 sizes["unreadable"] += 1
         shown = ", ".join(f"{size} ({count / len(sample):.0%})" for size, count in sizes.most_common(4))
         shown += f", {len(sizes) - 4} more" if len(sizes) > 4 else ""
@@ -117,8 +117,8 @@ class ImageFolder:
 
     def decode(self, index):
         """Image `index` -> uint8 [image_size, image_size, c_dim]. Raises PhotoError."""
-        image = photos.open_rgb(os.path.join(self.folder, self.paths[index]))
-        image = photos.square(image, self.image_size, self.crop)
+        image = decoding.open_rgb(os.path.join(self.folder, self.paths[index]))
+        image = decoding.square(image, self.image_size, self.crop)
         if self.c_dim == 1:
             return np.asarray(image.convert("L"))[..., np.newaxis]
         return np.asarray(image)
@@ -143,7 +143,7 @@ class ImageFolder:
             if self.paths[index] not in self.bad:
                 try:
                     return self.decode(index)
-                except photos.PhotoError as error:
+                except decoding.PhotoError as error:
                     self.bad[self.paths[index]] = str(error)
                     self.check_bad()
             index = (index + 1) % len(self.paths)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-import photos
+from photos import decoding
 
 
 def gradient(width=12, height=8):
@@ -18,7 +18,7 @@ def gradient(width=12, height=8):
 
 def found(folder):
     skipped = collections.Counter()
-    paths = list(photos.walk_photos(str(folder), lambda path, reason: skipped.update([reason])))
+    paths = list(decoding.walk_photos(str(folder), lambda path, reason: skipped.update([reason])))
     return paths, dict(skipped)
 
 
@@ -62,7 +62,7 @@ def test_any_mode_becomes_rgb(tmp_path, mode):
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     original = gradient().convert(mode)
     original.save(path)
-    ours = photos.open_rgb(path)
+    ours = decoding.open_rgb(path)
     assert ours.mode == "RGB"
     tolerance = 12 if mode == "CMYK" else 0  # JPEG
     off = np.abs(np.asarray(ours, int) - np.asarray(original.convert("RGB"), int))
@@ -72,7 +72,7 @@ def test_any_mode_becomes_rgb(tmp_path, mode):
 def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
     levels = np.linspace(0, 65535, 96).astype(np.uint16).reshape(8, 12)
     Image.fromarray(levels).save(tmp_path / "a.png")
-    ours = np.asarray(photos.open_rgb(tmp_path / "a.png"))
+    ours = np.asarray(decoding.open_rgb(tmp_path / "a.png"))
     assert np.abs(ours[..., 0] - levels / 257).max() <= 1
 
 
@@ -92,12 +92,12 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(np.asarray(photos.open_rgb(tmp_path / "a.png")), np.asarray(gradient()))
+    np.testing.assert_array_equal(np.asarray(decoding.open_rgb(tmp_path / "a.png")), np.asarray(gradient()))
 
 
 def test_ending_need_not_tell_the_truth(tmp_path):
     gradient().save(tmp_path / "a.jpg", format="WEBP", lossless=True)
-    np.testing.assert_array_equal(np.asarray(photos.open_rgb(tmp_path / "a.jpg")), np.asarray(gradient()))
+    np.testing.assert_array_equal(np.asarray(decoding.open_rgb(tmp_path / "a.jpg")), np.asarray(gradient()))
 
 
 @pytest.mark.parametrize(
@@ -112,27 +112,27 @@ def test_broken_files_give_a_reason(tmp_path, content, reason):
         content = path.read_bytes()[:6000]
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(photos.PhotoError, match=reason):
-        photos.open_rgb(path)
+    with pytest.raises(decoding.PhotoError, match=reason):
+        decoding.open_rgb(path)
 
 
 @pytest.mark.parametrize("side", [10_000, 20_000])  # Pillow warns of the one and raises at the other
 def test_bombs_are_refused(tmp_path, side):
     Image.new("1", (side, side)).save(tmp_path / "bomb.png")
-    with pytest.raises(photos.PhotoError, match="pixels"):
-        photos.open_rgb(tmp_path / "bomb.png")
+    with pytest.raises(decoding.PhotoError, match="pixels"):
+        decoding.open_rgb(tmp_path / "bomb.png")
 
 
 def test_square_crops_the_centre_and_never_distorts():
-    pixels = np.asarray(photos.square(gradient(12, 8), 8))
+    pixels = np.asarray(decoding.square(gradient(12, 8), 8))
     np.testing.assert_array_equal(pixels, np.asarray(gradient(12, 8))[:, 2:10])
-    assert photos.square(gradient(12, 8), 4, crop=6).size == (4, 4)
+    assert decoding.square(gradient(12, 8), 4, crop=6).size == (4, 4)
 
 
 def test_crop_takes_that_many_pixels_of_the_centre():
-    pixels = np.asarray(photos.square(gradient(12, 8), 4, crop=4))
+    pixels = np.asarray(decoding.square(gradient(12, 8), 4, crop=4))
     np.testing.assert_array_equal(pixels, np.asarray(gradient(12, 8))[2:6, 4:8])
-    assert photos.square(gradient(12, 8), 8, crop=100).size == (8, 8)
+    assert decoding.square(gradient(12, 8), 8, crop=100).size == (8, 8)
 
 
 @given(
@@ -143,7 +143,7 @@ def test_crop_takes_that_many_pixels_of_the_centre():
 )
 def test_any_photo_is_cut_to_the_square_in_its_middle(width, height, size, crop):
     image = gradient(width, height)
-    ours = photos.square(image, size, crop)
+    ours = decoding.square(image, size, crop)
     assert (ours.size, ours.mode) == ((size, size), "RGB")
     side = min(width, height, crop or 90)
     left, top = (width - side) // 2, (height - side) // 2

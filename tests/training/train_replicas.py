@@ -6,12 +6,12 @@ python train_replicas.py N FILE.npz
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, ROOT)
 
 import numpy as np  # noqa: E402
 
-import devices  # noqa: E402
+from training import devices  # noqa: E402
 
 number, path = int(sys.argv[1]), sys.argv[2]
 strategy, _ = devices.set_up(names=",".join(f"CPU:{k}" for k in range(number)))
@@ -20,9 +20,9 @@ import tensorflow as tf  # noqa: E402
 
 from model import DCGAN  # noqa: E402
 from ops import batch_norm  # noqa: E402
-from replicas import Replicas  # noqa: E402
+from training.replicas import Replicas  # noqa: E402
 
-tf1 = np.load(os.path.join(HERE, "fixtures", "tf1_parity.npz"))
+tf1 = np.load(os.path.join(ROOT, "tests", "fixtures", "tf1_parity.npz"))
 replicas = Replicas(4, strategy)
 with replicas.strategy.scope():
     dcgan = DCGAN(z_dim=8, gf_dim=4, df_dim=4, ema=0.9)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reporting import Watch, duration
+from training.progress import Watch, duration
 
 HEALTHY = dict(d_loss=1.2, g_loss=1.0)
 

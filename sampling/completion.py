@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-import latents
+from sampling import latents
 
 MASKS = ("random", "center", "left", "full", "grid", "lowres")
 LOWRES = 8  # the original's --lowres: a photo is known by the means of its 8x8 blocks

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataset import ImageFolder
 from errors import UserError
+from training.dataset import ImageFolder
 
 
 def folder_of(faces, **changes):

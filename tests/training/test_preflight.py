@@ -6,8 +6,8 @@ import pytest
 from conftest import run_script
 from PIL import Image
 
-import preflight
-from config import TrainConfig
+from training import preflight
+from training.settings import TrainConfig
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import tensorflow as tf
 from conftest import ROOT
 from hypothesis import given, strategies
 
-import checkpointing
-import training
 from errors import UserError
+from training import checkpointing, loop
 
 
 def make(folder, value=0.0, max_to_keep=3):
@@ -159,7 +158,7 @@ def test_no_flipped_bit_and_no_cut_changes_a_value_unseen(whole, data):
 
 def test_a_model_is_not_loaded_from_a_damaged_checkpoint(tiny):
     config = tiny(checkpoint_every=3)
-    training.train(config)
+    loop.train(config)
     spoil(os.path.join(config.checkpoint_dir, "DCGAN.model-6.data-00000-of-00001"), "flipped")
     with pytest.raises(UserError, match=r"DCGAN\.model-6: damaged.*; the one before it is of step 3"):
         checkpointing.load_model(config.checkpoint_dir)
@@ -231,7 +230,7 @@ def test_data_without_its_index_is_no_checkpoint(tmp_path):
 
 
 def test_second_holder_is_refused_and_a_dead_one_does_not_block(tmp_path):
-    hold = f"import sys; sys.path.insert(0, {ROOT!r}); import checkpointing, time; "
+    hold = f"import sys; sys.path.insert(0, {ROOT!r}); import time; from training import checkpointing; "
     hold += f"c = checkpointing.Checkpoints({str(tmp_path)!r}, 3); print('held', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
     try:

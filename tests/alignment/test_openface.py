@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from conftest import face_photo
 
-import openface
 from align_faces import AlignDlib
+from alignment import openface
 from errors import UserError
 
 cv2 = pytest.importorskip("cv2")

@@ -15,14 +15,13 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-import checkpointing
-import devices
 import utils
-from dataset import ImageFolder
 from errors import NumbersError, PeerError, UserError
 from model import DCGAN
-from replicas import Replicas
-from reporting import Progress, Summaries, Watch
+from training import checkpointing, devices
+from training.dataset import ImageFolder
+from training.progress import Progress, Summaries, Watch
+from training.replicas import Replicas
 
 SAMPLES = 64  # images in a sample grid: 8x8, as in the original
 PICTURES = ("train_*.png", "real.png")  # what goes into --sample_dir

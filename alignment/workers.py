@@ -21,10 +21,10 @@ from multiprocessing.connection import wait as wait_for
 
 import numpy as np
 
-import photos
 import utils
+from alignment.openface import LANDMARKS, AlignDlib
 from errors import UserError
-from openface import LANDMARKS, AlignDlib
+from photos import decoding
 
 
 def output_name(relative):
@@ -57,12 +57,12 @@ def find(options, skip=lambda path, reason: None):
     """Yield (path relative to the input, source) of each photo of the options' shard, as they are found.
 
     A source is what `decode` takes: a path, or for a row of an MS-Celeb-1M .tsv file its base64 text.
-    skip: as in photos.walk_photos.
+    skip: as in decoding.walk_photos.
     """
     if os.path.isfile(options.input):
         found = read_tsv(options.input)
     else:
-        paths = photos.walk_photos(options.input, skip, photos.may_be_photo, leave_out=[options.output])
+        paths = decoding.walk_photos(options.input, skip, decoding.may_be_photo, leave_out=[options.output])
         found = ((path, os.path.join(options.input, path)) for path in paths)
     return (photo for photo in found if in_shard(photo[0], options.shard))
 
@@ -90,7 +90,7 @@ def decode(source):
     try:
         content = io.BytesIO(base64.b64decode(source, validate=True)) if isinstance(source, bytes) else None
         with content or open(source, "rb") as file:
-            _, orientation = photos.header(file)
+            _, orientation = decoding.header(file)
             if orientation == 1:  # cv2 turns JPEG and PNG by their EXIF; others it may forget
                 with contextlib.suppress(cv2.error):
                     if content:
@@ -100,18 +100,18 @@ def decode(source):
                     if bgr is not None:
                         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
             file.seek(0)
-            return np.asarray(photos.open_rgb(file))
+            return np.asarray(decoding.open_rgb(file))
     except OSError as error:
-        raise photos.PhotoError(error.strerror.lower()) from error
+        raise decoding.PhotoError(error.strerror.lower()) from error
     except ValueError as error:
-        raise photos.PhotoError("not base64") from error
+        raise decoding.PhotoError("not base64") from error
 
 
 class Worker:
     """What a worker process keeps: the options, and the models from the first photo on."""
 
     def __init__(self, options):
-        os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(photos.MAX_PIXELS)
+        os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(decoding.MAX_PIXELS)
         os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
         import cv2
 
@@ -130,7 +130,7 @@ class Worker:
         try:
             rgb = decode(source)
             boxes = self.aligner.getAllFaceBoundingBoxes(rgb)
-        except photos.PhotoError as error:
+        except decoding.PhotoError as error:
             return row | dict(outcome="unreadable", reason=str(error))
         except MemoryError:
             return row | dict(outcome="unreadable", reason="out of memory")
@@ -339,8 +339,8 @@ def inspection_sheet(options):
     random.Random(0).shuffle(names)
     faces = []
     for name in names:
-        with contextlib.suppress(photos.PhotoError):
-            face = np.asarray(photos.open_rgb(os.path.join(options.output, name)))
+        with contextlib.suppress(decoding.PhotoError):
+            face = np.asarray(decoding.open_rgb(os.path.join(options.output, name)))
             if face.shape == (options.size, options.size, 3):  # none of ours otherwise
                 faces.append(face)
         if len(faces) == 64:

@@ -16,9 +16,9 @@ import socket
 import tensorflow as tf
 
 import utils
-from config import CHECKPOINT_FOLDER, TrainConfig
 from errors import DamagedError, SaveError, UserError
 from model import DCGAN
+from training.settings import CHECKPOINT_FOLDER, TrainConfig
 
 NAME = "DCGAN.model"  # as in the original
 SETTINGS = "settings.json"

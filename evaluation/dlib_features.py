@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-import openface
+from alignment import openface
 
 BLOCK = 32  # crops handed to a process at a time
 # Both look at a crop whose border pixels are repeated around it, for faces here fill their crops, and
