@@ -10,27 +10,22 @@ EPOCH ?= $(if $(DATASET),25,15)
 ARGS ?=
 BIN := .venv/bin
 
-# make setup-align                    install also what align_faces.py needs
-
 .PHONY: setup setup-align train test soak bench
 
 setup: .venv/train.installed
 
-setup-align: .venv/align.installed
+setup-align: setup
+	@echo "make setup-align is no longer needed: make setup installs everything"
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import cli; cli.check_python()'
+	@$(PYTHON) -c 'import cli'
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "install Python's venv module first (Debian: apt install python3-venv)"; exit 1; }
 
 .venv/train.installed: requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/align.installed: requirements-align.txt .venv/train.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-align.txt
-	@touch $@
-
-.venv/dev.installed: requirements-dev.txt .venv/align.installed
+.venv/dev.installed: requirements-dev.txt .venv/train.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -39,7 +34,7 @@ train: setup
 	$(BIN)/python train-dcgan.py --dataset '$(DATASET)' --epoch $(EPOCH) $(ARGS)
 else
 train: setup
-	$(BIN)/python demo_faces.py data/demo --n 2048
+	$(BIN)/python -m photos.demo data/demo --n 2048
 	$(BIN)/python train-dcgan.py --dataset data/demo --epoch $(EPOCH) --batch_size 32 --gf_dim 32 --df_dim 32 \
 		--checkpoint_dir checkpoints/demo --sample_dir samples/demo --log_dir logs/demo $(ARGS)
 endif
@@ -53,4 +48,4 @@ soak: .venv/dev.installed
 	$(BIN)/python -m pytest -q -n 2 -m soak --durations 0
 
 bench: setup
-	$(BIN)/python benchmarks/train.py
+	$(BIN)/python -m benchmarks.train

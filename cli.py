@@ -1,11 +1,13 @@
-"""What the scripts share: the interpreter they need, missing packages in one line, exit codes.
+"""What the scripts share: the Python they need, flags, errors as one line, exit codes.
 
-Readable by old Pythons too, so that they can be refused in one line.
+Old Pythons can read this file too, so that importing it refuses them in one line.
 """
 
 import argparse
 import os
 import sys
+
+from errors import UserError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -22,10 +24,8 @@ def check_python():
 
 
 def run(main):
-    """Call main(arguments) and exit with the code it returns. Errors: one message and an exit code."""
-    from errors import UserError
-
-    # Each line when it is printed, into a pipe too; and names of any bytes
+    """Call main(arguments) and exit with the code that it returns. An error becomes one message and an exit code."""
+    # Print each line at once, into a pipe too, and names of any bytes
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     sys.stderr.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv
@@ -34,11 +34,12 @@ def run(main):
     except UserError as error:
         code = _complain(error, error.exit_code, debug)
     except ModuleNotFoundError as error:
-        ours = os.path.exists(os.path.join(HERE, "%s.py" % error.name))
-        message = "the package %s is not installed here; %s" % (error.name, how_to_install(error.name))
+        package = error.name.split(".")[0]
+        ours = any(os.path.exists(os.path.join(HERE, package + ending)) for ending in ("", ".py"))
+        message = "the package %s is not installed here; %s" % (package, how_to_install(package))
         code = _complain(message, 1, debug or ours)
     except OSError as error:
-        code = _complain(_plain(error), 1, debug)
+        code = _complain(_in_words(error), 1, debug)
     except MemoryError:
         code = _complain("out of memory; a smaller --batch_size or --cache off needs less", 1, debug)
     except KeyboardInterrupt:
@@ -51,11 +52,10 @@ def run(main):
 
 
 def how_to_install(package="tensorflow"):
-    """What to type to get a package into this project's environment, or to enter that."""
-    if package == "matplotlib":  # docs/figures.py's
+    """What to type to install a package into this project's environment, or to activate that."""
+    if package == "matplotlib":  # for docs/figures.py
         return "type: pip install -r requirements-dev.txt"
-    target = "setup-align" if package in ("cv2", "dlib", "face_recognition_models") else "setup"
-    make = "make %s" % target if os.getcwd() == HERE else "make -C %s %s" % (HERE, target)
+    make = "make setup" if os.getcwd() == HERE else "make -C %s setup" % HERE
     venv = os.path.join(HERE, ".venv")
     if os.path.realpath(sys.prefix) == os.path.realpath(venv):
         return "type: " + make
@@ -71,70 +71,47 @@ def parser(description, exits="0 done, 1 failed, 2 bad usage or data, 130 or 143
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+    add_debug(parser)
     return parser
 
 
-def whole(least, most=None):
-    """A flag's type: whole numbers within bounds."""
-
-    def parse(text):
-        if not text.isdigit() or int(text) < least or (most and int(text) > most):
-            valid = "from %d to %d" % (least, most) if most else "of at least %d" % least
-            raise argparse.ArgumentTypeError("%s: must be a whole number %s" % (text, valid))
-        return int(text)
-
-    return parse
+def add_debug(parser):
+    """The flag --debug, which `run` reads."""
+    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
 
 
-def real(least, below=float("inf")):
-    """A flag's type: numbers from least up to, not including, below."""
+def add_flag(parser, name, kind, default, help, alias=None, required=False):
+    """A flag whose values are of a kind of training/settings.py; None for a switch. The help text gets the default.
 
-    def parse(text):
-        try:
-            if least <= float(text) < below:
-                return float(text)
-        except ValueError:
-            pass
-        valid = (
-            "of at least %g" % least if below == float("inf") else "from %g up to, not including, %g" % (least, below)
-        )
-        raise argparse.ArgumentTypeError("%s: must be a number %s" % (text, valid))
-
-    return parse
-
-
-def add_checkpoint_flags(parser):
-    """The flags of scripts that use a trained network."""
+    The parser raises UserError for an invalid value.
+    """
+    names = ["--" + name] + ([alias] if alias else [])
+    if kind is None:
+        parser.add_argument(*names, action="store_true", help=help)
+        return
+    shown = "" if default in (None, "") else " (default: %s)" % default
     parser.add_argument(
-        "--checkpoint_dir", "--checkpointDir", default="checkpoints", metavar="DIR",
-        help="of the training; or with a TF1 checkpoint of the original (default: checkpoints)",
-    )  # fmt: skip
-    parser.add_argument("--step", type=whole(1), metavar="N", help="an earlier checkpoint's step (default: the newest)")
+        *names, type=lambda text: kind.parse("--" + name, text), default=default, required=required,
+        metavar=kind.metavar, help=help + shown)  # fmt: skip
 
 
-def load_model(options, precision=None):
-    """The network that those flags name -> (dcgan, step). Imports TensorFlow, quietly."""
-    from training import devices
+def add_network_flags(parser):
+    """The flags of the scripts that use a trained network."""
+    from training.settings import text, whole  # not on top: an old Python can't read it
 
-    devices.set_up()
-    from training import checkpointing
-
-    return checkpointing.load_model(options.checkpoint_dir, options.step, precision)
+    what = "checkpoint folder of a training, or folder with a TF1 checkpoint of the original"
+    add_flag(parser, "checkpoint_dir", text("DIR"), "checkpoints", what, alias="--checkpointDir")
+    add_flag(parser, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")
 
 
 def check_empty(flag, folder):
-    """Refuse a folder that is not new or empty, where something could be overwritten. Raises UserError."""
-    from errors import UserError
-
+    """Refuse a folder that is neither new nor empty, where something could be overwritten. Raises UserError."""
     if folder and os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
         raise UserError("%s %s: is not empty; name a new folder" % (flag, folder))
 
 
 def check_writable(flag, path):
-    """Refuse a file that can't be written: its folder is missing, or it is one. Raises UserError."""
-    from errors import UserError
-
+    """Refuse a file that can't be written: its folder is missing, or it is itself a folder. Raises UserError."""
     folder = os.path.dirname(path or "") or "."
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise UserError("%s %s: there is no folder %s that can be written to" % (flag, path, folder))
@@ -147,8 +124,8 @@ def _name():
     return name if name.endswith(".py") else "this program"
 
 
-def _plain(error):
-    """An OSError in words: of which file, and what is wrong."""
+def _in_words(error):
+    """An OSError in words: which file, and what is wrong."""
     if not error.strerror:
         return error
     return ("%s: %s" % (error.filename, error.strerror.lower())) if error.filename else error.strerror.lower()
@@ -159,3 +136,6 @@ def _complain(message, code, raise_it):
         raise
     print("%s: error: %s" % (_name(), message), file=sys.stderr)
     return code
+
+
+check_python()  # here, so that a script's first import refuses an old Python before it fails at a later one

@@ -1,162 +1,96 @@
 #!/usr/bin/env python3
-"""Complete photos: fill a hole with what a trained network finds to fit.
+"""Complete photos: fill a hole with what a trained network finds plausible.
 
-    ./complete.py --checkpoint_dir checkpoints --maskType center photos/*.png
+    ./complete.py --checkpoint_dir checkpoints --maskType center my-photos/*.png
 
-Photos of any size are cut to their middle square and resized to the network's images; aligned faces
-do best. In --outDir come before.png, masked.png, completed/ (grids every --outInterval iterations
-and, of each photo, the last one), hats_imgs/ (G(z) alone) and logs/ (losses of each photo).
+Photos of any size are cropped to their central square and resized to the network's image size;
+aligned faces give the best results. --outDir receives before.png, masked.png, completed/ (a grid every
+--outInterval iterations, and each photo's last completion), hats_imgs/ (G(z) alone) and logs/ (the
+losses of each photo).
 """
 
-import os
+import dataclasses
 import time
 
 import cli
-
-cli.check_python()
-
-from errors import UserError  # noqa: E402
+from training import devices
+from training.settings import one_of, real, text, whole
 
 
 def flags():
     """The command line. Names and defaults are the original's."""
     parser = cli.parser(__doc__)
-    cli.add_checkpoint_flags(parser)
-    add, real, whole = parser.add_argument, cli.real, cli.whole
-    add("images", nargs="+", metavar="IMAGE", help="photos to complete")
-    add("--outDir", default="completions", metavar="DIR", help="a new or empty folder (default: completions)")
-    add("--maskType", choices=["random", "center", "left", "full", "grid", "lowres"], default="center",
-        help="the hole: a fifth of the pixels, the middle, the left half, nothing, all but every fourth pixel, "
-        "all but the means of 8x8 blocks (default: center)")  # fmt: skip
-    add("--centerScale", type=real(0, 0.5), default=0.25, metavar="X", help="where the middle begins (default: 0.25)")
-    add("--mask", metavar="FILE", help="a hole of your own instead: a picture, black where it is unknown")
-    add("--approach", choices=["adam", "hmc"], default="adam", help="how z is searched (default: adam)")
-    add("--nIter", type=whole(1), default=1000, metavar="N", help="iterations (default: 1000)")
-    add("--lam", type=real(0), default=0.1, metavar="X", help="weight of the perceptual loss (default: 0.1)")
-    add("--lr", type=real(0), default=0.01, metavar="X", help="adam: learning rate (default: 0.01)")
-    add("--beta1", type=real(0, 1), default=0.9, metavar="X", help="adam (default: 0.9)")
-    add("--beta2", type=real(0, 1), default=0.999, metavar="X", help="adam (default: 0.999)")
-    add("--eps", type=real(0), default=1e-8, metavar="X", help="adam (default: 1e-8)")
-    add("--hmcBeta", type=real(0), default=0.2, metavar="X", help="hmc: inverse temperature (default: 0.2)")
-    add("--hmcEps", type=real(0), default=0.001, metavar="X", help="hmc: size of a leapfrog step (default: 0.001)")
-    add("--hmcL", type=whole(1), default=100, metavar="N", help="hmc: leapfrog steps an iteration (default: 100)")
-    add("--hmcAnneal", type=real(0), default=1.0, metavar="X", help="hmc: hmcBeta's factor an iteration (default: 1)")
-    add("--outInterval", type=whole(1), default=50, metavar="N", help="iterations between grids (default: 50)")
-    add("--restarts", type=whole(1, 64), default=1, metavar="N", help="searches a photo, the best is kept (default: 1)")
-    add("--blend", action="store_true", help="fill the hole without a seam (Poisson blending)")
-    add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the networks (default: float32)")
-    add("--seed", type=whole(0), default=0, metavar="N", help="of the first z and of random masks (default: 0)")
+    cli.add_network_flags(parser)
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="photos to complete")
+    masks = one_of("random", "center", "left", "full", "grid", "lowres")
+
+    def add(name, kind, default, help):
+        cli.add_flag(parser, name, kind, default, help)
+
+    add("outDir", text("DIR"), "completions", "folder for the results, new or empty")
+    add("maskType", masks, "center", "what is hidden: a fifth of the pixels, the middle, the left half, nothing, all "
+        "but every fourth pixel, all but the means of 8x8 blocks")  # fmt: skip
+    add("centerScale", real(0, 0.5), 0.25, "where the hidden middle begins, as a share of the side")
+    add("mask", text("FILE"), None, "a mask of your own instead: a picture, black where the photo is hidden")
+    add("approach", one_of("adam", "hmc"), "adam", "how to search z")
+    add("nIter", whole(1), 1000, "iterations")
+    add("lam", real(0), 0.1, "weight of the perceptual loss")
+    add("lr", real(0), 0.01, "adam: learning rate")
+    add("beta1", real(0, 1), 0.9, "adam: decay rate of the first moment")
+    add("beta2", real(0, 1), 0.999, "adam: decay rate of the second moment")
+    add("eps", real(0), 1e-8, "adam: epsilon")
+    add("hmcBeta", real(0), 0.2, "hmc: inverse temperature")
+    add("hmcEps", real(0), 0.001, "hmc: size of a leapfrog step")
+    add("hmcL", whole(1), 100, "hmc: leapfrog steps per iteration")
+    add("hmcAnneal", real(0), 1.0, "hmc: factor of hmcBeta per iteration")
+    add("outInterval", whole(1), 50, "iterations between grids")
+    add("restarts", whole(1, 64), 1, "searches per photo, of which the best is kept")
+    add("blend", None, False, "fill the hole without a seam (Poisson blending)")
+    add("precision", one_of("float32", "bfloat16"), "float32", "number format of convolutions and matrix products")
+    add("seed", whole(0), 0, "seed of the first z and of random masks")
     return parser
-
-
-def read(path, flag, dcgan):
-    """A photo as the network's images are -> uint8 [S, S, C]. Raises UserError."""
-    import numpy as np
-
-    from photos import decoding
-
-    try:
-        image = decoding.square(decoding.open_rgb(path), dcgan.image_size)
-    except decoding.PhotoError as error:
-        raise UserError(f"{flag}{path}: {error}") from error
-    return np.asarray(image) if dcgan.c_dim == 3 else np.asarray(image.convert("L"))[..., None]
-
-
-class Results:
-    """The files of a run. `masks` [N, S, S, 1]; every grid holds all photos."""
-
-    def __init__(self, options, pixels, masks):
-        import utils
-        from sampling import completion
-
-        self.options, self.pixels, self.masks = options, pixels, masks
-        for folder in ("completed", "hats_imgs", "logs"):
-            os.makedirs(os.path.join(options.outDir, folder))
-        self.images = utils.transform(pixels)
-        self.grids = {}  # iteration -> [completed, hats] of all photos
-        utils.save_image(utils.merge(pixels), os.path.join(options.outDir, "before.png"))
-        hidden = pixels * masks + 127.5 * (1 - masks)
-        if options.maskType == "lowres":
-            hidden = completion.known_blocks(pixels)
-        utils.save_image(utils.merge(hidden.round().astype("uint8")), os.path.join(options.outDir, "masked.png"))
-
-    def fill(self, generated, part, final):
-        """Photos with their holes filled."""
-        from sampling import completion
-
-        images, masks = self.images[part], self.masks[part]
-        if final and self.options.blend:
-            return [completion.blend(*triple) for triple in zip(images, generated, masks)]
-        return completion.fill(images, generated, masks)
-
-    def add(self, part, iteration, z, generated, contextual, perceptual):
-        """Keep what came of some photos (a slice) after an iteration."""
-        import numpy as np
-
-        import utils
-
-        completed = self.fill(generated, part, iteration == self.options.nIter)
-        grids = self.grids.setdefault(iteration, ([], []))
-        grids[0].extend(utils.inverse_transform(completed))
-        grids[1].extend(utils.inverse_transform(generated))
-        for i, k in enumerate(range(part.start, part.start + len(z))):
-            with open(os.path.join(self.options.outDir, "logs", f"hats_{k:02d}.log"), "a") as log:
-                losses = (
-                    f"{contextual[i] + self.options.lam * perceptual[i]:.6f} {contextual[i]:.6f} {perceptual[i]:.6f}"
-                )
-                log.write(f"{iteration} {losses} {' '.join(f'{x:.5f}' for x in np.asarray(z[i]))}\n")
-
-    def write(self):
-        """The grids, and of each photo its completion."""
-        import utils
-
-        for iteration, (completed, hats) in self.grids.items():
-            utils.save_image(
-                utils.merge(completed), os.path.join(self.options.outDir, "completed", f"{iteration:04d}.png")
-            )
-            utils.save_image(utils.merge(hats), os.path.join(self.options.outDir, "hats_imgs", f"{iteration:04d}.png"))
-        for k, pixels in enumerate(self.grids[self.options.nIter][0]):
-            utils.save_image(pixels, os.path.join(self.options.outDir, "completed", f"photo_{k:02d}.png"))
 
 
 def main(arguments):
     """Complete. Returns the exit code."""
     options = flags().parse_args(arguments)
     cli.check_empty("--outDir", options.outDir)
-    dcgan, _ = cli.load_model(options, options.precision)
+    devices.set_up()
     import numpy as np
 
     import utils
-    from sampling import completion
+    from sampling import blending, completion, completion_files, loading
 
-    pixels = np.stack([read(path, "", dcgan) for path in options.images])
+    dcgan, _ = loading.load_model(options.checkpoint_dir, options.step, options.precision)
+    pixels = np.stack([completion_files.read_photo(path, dcgan) for path in options.images])
     if options.mask:
-        options.maskType = "own"
-        mask = (read(options.mask, "--mask ", dcgan).mean(axis=-1, keepdims=True) >= 128).astype(np.float32)
+        mask = completion_files.read_mask(options.mask, dcgan.image_size)
     else:
         mask = completion.make_mask(options.maskType, dcgan.image_size, options.centerScale, options.seed)
     masks = np.repeat(mask[None], len(pixels), axis=0)
-    results = Results(options, pixels, masks)
-    search = completion.Search(dcgan, options, options.maskType == "lowres")
+    lowres = options.maskType == "lowres" and not options.mask
+    names = [field.name for field in dataclasses.fields(completion.SearchSettings)]
+    settings = completion.SearchSettings(**{name: getattr(options, name) for name in names})
+    files = completion_files.CompletionFiles(options.outDir, pixels, masks, settings, lowres, options.blend)
+    search = completion.Search(dcgan, settings, lowres)
     began = time.time()
-    for start in range(0, len(pixels), completion.BATCH):
-        part = slice(start, start + completion.BATCH)
-        last = {}
+    for first in range(0, len(pixels), completion.PHOTOS_AT_A_TIME):
+        part = slice(first, first + completion.PHOTOS_AT_A_TIME)
+        losses = []  # of each report, of each photo
 
-        def report(iteration, z, generated, contextual, perceptual, part=part, last=last):
-            results.add(part, iteration, z, generated, contextual, perceptual)
-            last.setdefault("first", contextual + options.lam * perceptual)
-            last["loss"] = contextual + options.lam * perceptual
+        def report(iteration, z, generated, contextual, perceptual, first=first, losses=losses):
+            files.add(first, iteration, z, generated, contextual, perceptual)
+            losses.append(contextual + settings.lam * perceptual)
 
-        search.complete(results.images[part], masks[part], report)
-        for k, (first, loss) in enumerate(zip(last["first"], last["loss"]), start=start):
-            finished = utils.transform(results.grids[options.nIter][0][k])
-            quality = completion.psnr(finished, results.images[k], masks[k])
-            hole = f", PSNR in the hole {quality:.1f} dB" if np.isfinite(quality) else ""
-            print(f"{options.images[k]}: loss {first:.2f} -> {loss:.2f}{hole}")
-    results.write()
-    runs = -(-len(pixels) // completion.BATCH) * options.nIter
-    print(f"{runs / (time.time() - began):.1f} iterations/s of {completion.BATCH} photos in {options.precision}")
+        search.complete(files.images[part], masks[part], report)
+        for k, (before, after) in enumerate(zip(losses[0], losses[-1]), start=first):
+            quality = blending.psnr(utils.transform(files.completed[k]), files.images[k], mask)
+            in_hole = f", PSNR in the hole {quality:.1f} dB" if np.isfinite(quality) else ""
+            print(f"{options.images[k]}: loss {before:.2f} -> {after:.2f}{in_hole}")
+    files.write()
+    runs = -(-len(pixels) // completion.PHOTOS_AT_A_TIME) * options.nIter
+    rate = runs / (time.time() - began)
+    print(f"{rate:.1f} iterations/s of {completion.PHOTOS_AT_A_TIME} photos in {options.precision}")
     print(f"completions in {options.outDir}")
     return 0
 

@@ -1,26 +1,20 @@
-"""Errors that a user can cause and mend. Scripts print the message alone and exit with the code."""
+"""Errors that a user can cause and fix. A script prints the message alone and exits with the error's code."""
 
 
 class UserError(Exception):
-    """Bad usage or data. The message names the flag or file, the value, and the remedy."""
+    """Bad usage or bad data. The message names the flag or file, the value and the remedy."""
 
     exit_code = 2
 
 
 class DamagedError(UserError):
-    """A checkpoint is cut off, or has been changed."""
+    """A checkpoint file is truncated or its content has changed."""
 
 
 class SaveError(UserError):
-    """A checkpoint or a log could not be written: a full disk, say. What was there before is as it was."""
+    """A checkpoint or a log could not be written, for example on a full disk. Older files are intact."""
 
     exit_code = 1
-
-    @staticmethod
-    def reason(error):
-        """What an OSError, or TensorFlow's of that kind, says in a few words."""
-        text = getattr(error, "strerror", None) or str(error)
-        return "no space left on device" if "No space left" in text else text.splitlines()[0].lower()
 
 
 class PeerError(UserError):
@@ -29,7 +23,13 @@ class PeerError(UserError):
     exit_code = 1
 
 
-class NumbersError(UserError):
+class NotFiniteError(UserError):
     """A loss or a weight is no longer a finite number."""
 
     exit_code = 3
+
+
+def short_reason(error):
+    """The reason of an OSError, or of TensorFlow's counterpart, in a few words."""
+    text = getattr(error, "strerror", None) or str(error)
+    return "no space left on device" if "No space left" in text else text.splitlines()[0].lower()

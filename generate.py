@@ -11,27 +11,26 @@ repository. Picture i of a seed is always the same.
 import os
 
 import cli
-
-cli.check_python()
-
-from errors import UserError  # noqa: E402
+from errors import UserError
+from training import devices
+from training.settings import text, whole
 
 
 def flags():
     """The command line."""
     parser = cli.parser(__doc__)
-    cli.add_checkpoint_flags(parser)
-    add = parser.add_argument
-    add("--n", type=cli.whole(1, 10**7), default=64, metavar="N", help="pictures 0 to N-1 (default: 64)")
-    add("--seed", type=cli.whole(0), default=0, metavar="N", help="of the pictures (default: 0)")
-    add("--seeds", metavar="LIST", help="these pictures of the seed instead, such as 3,7,10-20")
-    add("--z", metavar="FILE", help="the z of an .npz file instead")
-    add("--rank", action="store_true", help="order by the discriminator's score, best first")
-    add("--out", metavar="DIR", help="write each picture as a PNG into this folder, which must be empty or new")
-    add("--grid", metavar="FILE", help="write all pictures as one PNG")
-    add("--columns", type=cli.whole(1), metavar="N", help="columns of the grid (default: about a square)")
-    add("--save_z", metavar="FILE", help="keep the z of the pictures in an .npz file")
-    add("--export", metavar="DIR", help="write the generator as a SavedModel into this new folder")
+    cli.add_network_flags(parser)
+    add, file, folder = cli.add_flag, text("FILE"), text("DIR")
+    add(parser, "n", whole(1, 10**7), 64, "draw pictures 0 to N-1")
+    add(parser, "seed", whole(0), 0, "seed of the pictures")
+    add(parser, "seeds", text("LIST"), None, "draw these pictures of the seed instead, such as 3,7,10-20")
+    add(parser, "z", file, None, "take the z of an .npz file instead")
+    add(parser, "rank", None, False, "order the pictures by the discriminator's score, best first")
+    add(parser, "out", folder, None, "write each picture as a PNG into this folder, which must be empty or new")
+    add(parser, "grid", file, None, "write all pictures as one PNG")
+    add(parser, "columns", whole(1), None, "columns of the grid (default: about a square)")
+    add(parser, "save_z", file, None, "write the z of the pictures to an .npz file")
+    add(parser, "export", folder, None, "write the generator as a SavedModel into this new folder")
     return parser
 
 
@@ -49,17 +48,18 @@ def main(arguments):
     """Draw. Returns the exit code."""
     options = flags().parse_args(arguments)
     check(options)
-    dcgan, step = cli.load_model(options)
+    devices.set_up()
     import utils
-    from sampling import generation, latents
+    from sampling import generation, latents, loading
 
+    dcgan, step = loading.load_model(options.checkpoint_dir, options.step)
     if options.z:
         z = latents.load(options.z, dcgan.z_dim)
-        picks = range(len(z))
+        numbers = range(len(z))
     else:
-        picks = latents.parse_picks(options.seeds, "--seeds") if options.seeds else range(options.n)
-        z = latents.draw(options.seed, picks, dcgan.z_dim)
-    names = [f"{i:05d}.png" for i in picks]
+        numbers = latents.parse_numbers(options.seeds, "--seeds") if options.seeds else range(options.n)
+        z = latents.draw(options.seed, numbers, dcgan.z_dim)
+    names = [f"{i:05d}.png" for i in numbers]
     if options.rank:
         scores = generation.scores(dcgan, z)
         order = scores.argsort(kind="stable")[::-1]

@@ -2,13 +2,12 @@
 
 Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional
 Generative Adversarial Networks", ICLR 2016, as implemented by carpedm20/DCGAN-tensorflow and
-bamos/dcgan-completion.tensorflow. Knows nothing of files, flags or summaries.
+bamos/dcgan-completion.tensorflow. Knows nothing of files, summaries or clocks.
 """
 
 import tensorflow as tf
 
-from ops import LOCAL, BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu, mean_over_replicas
-from training.settings import IMAGE_SIZES
+from ops import PER_REPLICA, BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu, mean_over_replicas
 
 ADAM_BETA2 = 0.999  # TF1's AdamOptimizer defaults, which the original kept
 ADAM_EPSILON = 1e-8
@@ -20,11 +19,10 @@ def layer_widths(image_size, base):
     One layer for each halving of image_size down to 4, doubling from `base` and capped at
     8 times it: layer_widths(64, 64) == [64, 128, 256, 512].
 
-    Raises ValueError for an image_size that is not one of config.IMAGE_SIZES.
+    Raises ValueError for an image_size that is not a power of two from 16 on.
     """
-    if image_size not in IMAGE_SIZES:
-        sizes = ", ".join(map(str, IMAGE_SIZES))
-        raise ValueError(f"image_size {image_size} is not one of {sizes}")
+    if image_size < 16 or image_size & (image_size - 1):
+        raise ValueError(f"image_size {image_size}: must be a power of two, at least 16")
     layers = image_size.bit_length() - 3  # 16: 2, 32: 3, 64: 4, ...
     return [base * min(2**i, 8) for i in range(layers)]
 
@@ -46,7 +44,7 @@ class Generator(tf.Module):
             self.norms = [BatchNorm(dim, name=f"g_bn{i}") for i, dim in enumerate(widths)]
 
     def __call__(self, z, training=False, passes=1):
-        """`passes`: as in ops.BatchNorm, when training. Shapes below are those of 64x64."""
+        """passes: as in ops.BatchNorm, when training. The comments show the shapes of 64x64 images."""
         z = tf.cast(z, self.precision)
         h = tf.reshape(self.h0(z), [-1, 4, 4, self.width0])  # [B, 4, 4, 512]
         for norm, conv in zip(self.norms, self.convs):
@@ -71,7 +69,7 @@ class Discriminator(tf.Module):
             self.lin = Linear(4 * 4 * widths[-1], 1, seed, name=f"d_h{len(widths) - 1}_lin")
 
     def __call__(self, images, training=False):
-        """Shapes below are those of 64x64."""
+        """The comments show the shapes of 64x64 images."""
         images = tf.cast(images, self.precision)
         h = lrelu(self.convs[0](images))  # [B, 32, 32, 64]
         for conv, norm in zip(self.convs[1:], self.norms):
@@ -84,8 +82,8 @@ class Discriminator(tf.Module):
 class Adam(tf.Module):
     """Adam as TF1 computed it (Kingma and Ba 2015, the form just before section 2.1).
 
-    epsilon is added to sqrt(v), and the bias correction is folded into the step size. State is
-    created here, not at the first step, so that a restored checkpoint is complete at once.
+    epsilon is added to sqrt(v), and the bias correction is folded into the step size. The moments are
+    created here and not at the first step, so that a checkpoint restores completely at once.
     """
 
     def __init__(self, variables, learning_rate, beta1, name=None):
@@ -93,12 +91,12 @@ class Adam(tf.Module):
         self.parameters = list(variables)
         self.learning_rate = learning_rate
         self.beta1 = beta1
-        self.iterations = tf.Variable(0, dtype=tf.int64, name="iterations", **LOCAL)
+        self.iterations = tf.Variable(0, dtype=tf.int64, name="iterations", **PER_REPLICA)
         self.m = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
         self.v = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
 
     def apply(self, gradients):
-        """Move each of the parameters by its gradient (same order and shapes), the mean over the replicas."""
+        """Move each parameter by its gradient, averaged over the replicas. Same order and shapes as the parameters."""
         gradients = mean_over_replicas(gradients)
         t = tf.cast(self.iterations.assign_add(1), tf.float32)
         beta1_power, beta2_power = self.beta1**t, ADAM_BETA2**t
@@ -126,13 +124,18 @@ def cross_entropy(logits, label):
 class DCGAN(tf.Module):
     """Generator and discriminator with their optimizers, trained by `train_step`.
 
-    Arguments: image_size (one of config.IMAGE_SIZES), z_dim, gf_dim and df_dim (channels of the widest
-    feature maps' layers), c_dim (3 colour, 1 gray), learning_rate and beta1 of both Adams,
-    d_learning_rate and g_learning_rate (each defaults to learning_rate), g_steps (generator
-    updates a batch; the original's 2), ema (decay of a moving average of the generator's weights,
-    with which `sample` then draws; None: no average, as in the original), seed of initial weights and of
-    the z stream, precision of convolutions and matrix products ("float32" or "bfloat16"; all else is
-    float32), xla (compile the update with XLA).
+    image_size: height and width of the images in pixels, a power of two from 16 on
+    z_dim: length of z
+    gf_dim, df_dim: channels of the generator's last hidden layer and of the discriminator's first
+    c_dim: channels of the images, 3 for colour and 1 for gray
+    learning_rate, beta1: of both Adam optimizers
+    d_learning_rate, g_learning_rate: of one of them; None: learning_rate
+    g_steps: generator updates per batch; the original's 2
+    ema: decay of a moving average of the generator's weights, which `sample` then draws with; None: no
+        average, as in the original
+    seed: the initial weights and the stream of z follow from it
+    precision: "float32" or "bfloat16", of convolutions and matrix products; everything else is float32
+    xla: compile the update with XLA
 
     Raises ValueError for a wrong image_size.
     """
@@ -164,8 +167,8 @@ class DCGAN(tf.Module):
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
         self.g_ema = Generator(image_size, z_dim, gf_dim, c_dim, seed, precision) if ema else None  # starts as G does
-        self.update = tf.function(self.update, autograph=False, jit_compile=xla or None)  # one graph for every batch
-        self.sample = tf.function(self.sample, autograph=False)
+        self.compiled_update = tf.function(self.update, autograph=False, jit_compile=xla or None)
+        self.compiled_sampler = tf.function(lambda z: self.sampler(z), autograph=False)
 
     def draw_z(self, batch_size, step):
         """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step)."""
@@ -176,30 +179,38 @@ class DCGAN(tf.Module):
     def train_step(self, images, z=None):
         """One batch: one D update, then g_steps G updates, all on the same z.
 
-        images [B, image_size, image_size, c_dim] float32 in [-1, 1]; z [B, z_dim] or None to
-        draw it from the model's own stream, at the step that d_optim has come to. Returns a dict of
-        scalars, those that the updates computed: d_loss, d_loss_real, d_loss_fake, g_loss (the last
-        G update's), and the means of D's probabilities d_real = D(x), d_fake = D(G(z)).
+        images: [B, image_size, image_size, c_dim] float32 in [-1, 1]
+        z: [B, z_dim], or None to draw it from the model's own stream
+
+        Returns a dict of scalars that the updates computed: d_loss, d_loss_real, d_loss_fake, g_loss
+        (of the last G update), and the means of D's probabilities d_real = D(x) and d_fake = D(G(z)).
         """
         images = tf.convert_to_tensor(images, tf.float32)
         if z is None:
             z = self.draw_z(images.shape[0], self.d_optim.iterations)
-        return self.update(images, tf.convert_to_tensor(z, tf.float32))[0]
+        return self.compiled_update(images, tf.convert_to_tensor(z, tf.float32))[0]
 
     def update(self, images, z):
-        """The article's batch, one compiled graph -> (losses, outputs).
+        """The article's batch, compiled as one graph -> (losses, outputs).
 
-        losses are train_step's; outputs are {z, d = D(x) [B, 1], d_ = D(G(z)) [B, 1]}.
-        Within a tf.distribute strategy, images and z are the replica's slices of the batch's. The moments
-        of batch norm, gradients and losses are those of the whole batch, on every replica.
+        losses: as train_step returns them
+        outputs: {"z": z, "d": D(x) [B, 1], "d_": D(G(z)) [B, 1]}
+
+        Within a tf.distribute strategy, images and z are one replica's slices. The moments of batch
+        norm, the gradients and the losses are the whole batch's, on every replica.
         """
-        # One G(z) serves the D update and the first G update, since G does not change in between.
-        # The original ran it twice, so the moving averages move twice.
+        # G(z), for the D update and the first G update: G does not change in between. The original ran
+        # it twice, so the moving averages move twice.
         with tf.GradientTape() as g_tape:
             fake_images = self.generator(z, training=True, passes=2)
 
+        # Update D
         losses, outputs = self.update_discriminator(images, tf.stop_gradient(fake_images))
+
+        # Update G
         losses |= self.update_generator(fake_images, g_tape)
+
+        # Update G again, on the same z, so that D does not win (d_loss does not go to zero)
         for _ in range(self.g_steps - 1):
             with tf.GradientTape() as g_tape:
                 fake_images = self.generator(z, training=True)
@@ -211,7 +222,7 @@ class DCGAN(tf.Module):
         return dict(zip(losses, means)), outputs | {"z": z}
 
     def update_discriminator(self, real_images, fake_images):
-        """One Adam step of D. Real and fake are separate batches, each with its own moments."""
+        """One Adam step of D -> (losses, outputs). Real and fake are separate batches, each with its own moments."""
         variables = self.d_optim.parameters
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -231,9 +242,9 @@ class DCGAN(tf.Module):
         return losses, {"d": real, "d_": fake}
 
     def update_generator(self, fake_images, g_tape):
-        """One Adam step of G on fake_images, which g_tape has seen G make."""
+        """One Adam step of G on fake_images, which G made while g_tape recorded -> losses."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(fake_images)  # and nothing of D's: no gradient towards its weights
+            tape.watch(fake_images)  # and not D's weights: they need no gradient here
             _, fake_logits = self.discriminator(fake_images, training=True)
             g_loss = cross_entropy(fake_logits, 1)
         image_gradients = tape.gradient(g_loss, fake_images)
@@ -244,8 +255,8 @@ class DCGAN(tf.Module):
     def update_ema(self):
         """Move g_ema's weights and moving averages towards G's.
 
-        While the run is young the average is shorter, as by TF1's ExponentialMovingAverage(num_updates),
-        so that the initial weights do not linger.
+        Early in a run the average is shorter, as in TF1's ExponentialMovingAverage(num_updates), so that
+        it forgets the initial weights.
         """
         t = tf.cast(self.d_optim.iterations, tf.float32)
         rate = 1.0 - tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
@@ -254,9 +265,9 @@ class DCGAN(tf.Module):
 
     def sample(self, z):
         """z [N, z_dim] -> images [N, image_size, image_size, c_dim] in [-1, 1], inference mode."""
-        return self.sampler(z, training=False)
+        return self.compiled_sampler(z)
 
     @property
     def sampler(self):
-        """The generator to draw with: the average where there is one."""
+        """The generator to draw with: the moving average, where there is one."""
         return self.g_ema or self.generator

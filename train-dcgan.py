@@ -3,49 +3,33 @@
 
     ./train-dcgan.py --dataset ./data/your-dataset/aligned --epoch 20
 
-Sample grids go to samples/, losses to logs/ (see them with tensorboard --logdir ./logs), the
-network to checkpoints/. The same command again goes on from the last checkpoint. Ctrl-C finishes
-the batch, saves and says how to go on.
+Writes sample grids to samples/, losses to logs/ (to see them: tensorboard --logdir ./logs) and the
+network to checkpoints/. The same command again continues from the last checkpoint. Ctrl-C finishes
+the batch, saves, and says how to continue.
 """
 
 import dataclasses
 import os
 
 import cli
-
-cli.check_python()
-
-from training.settings import TrainConfig, parse  # noqa: E402
+from training import devices
+from training.settings import TrainConfig
 
 EXITS = (
-    "0 done, 1 failed (a full disk, say), 2 bad usage or data, 3 numbers gone bad, 130 or 143 interrupted after saving"
+    "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
+    "130 or 143 interrupted after saving"
 )
 
 
 def flags():
-    """The command line, made from the settings in config.py."""
+    """The command line: a flag for each setting in training/settings.py, and --check."""
     parser = cli.parser(__doc__, EXITS)
     groups = {}
     for field in dataclasses.fields(TrainConfig):
-        rule = field.metadata
-        if rule["group"] not in groups:
-            groups[rule["group"]] = parser.add_argument_group(rule["group"])
-        add = groups[rule["group"]].add_argument
-        if field.type is bool:
-            add(f"--{field.name}", action="store_true", help=rule["help"])
-        else:
-            shown = "" if field.default in (None, "") else f" (default: {field.default})"
-            add(
-                f"--{field.name}",
-                type=lambda text, field=field: parse(field, text),
-                default=field.default,
-                required=field.default == "",
-                metavar=rule["metavar"] or {int: "N", float: "X", str: "DIR"}[field.type],
-                help=rule["help"] + shown,
-            )
-    groups["data"].add_argument(
-        "--check", action="store_true", help="read every file and report what is wrong with which, without training"
-    )
+        rule, name = field.metadata, field.metadata["group"]
+        group = groups[name] = groups.get(name) or parser.add_argument_group(name)
+        cli.add_flag(group, field.name, rule["kind"], field.default, rule["help"], required=field.default == "")
+    cli.add_flag(groups["data"], "check", None, False, "read every file and list the broken ones, without training")
     return parser
 
 
@@ -59,9 +43,6 @@ def main(arguments):
         from training import preflight
 
         return preflight.check(config)
-
-    from training import devices
-
     strategy, device = devices.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"))
     from training import loop
 

@@ -1,4 +1,4 @@
-"""Images as arrays: between [0, 255] and [-1, 1], into grids, and files that appear whole or not at all."""
+"""Images as arrays: scaling, grids, and writing files that appear whole or not at all."""
 
 import contextlib
 import math
@@ -22,9 +22,9 @@ def inverse_transform(images):
 
 
 def merge(images, columns=None):
-    """N images [N, H, W, C] -> one grid [rows * H, columns * W, C], row by row, the rest black.
+    """N images [N, H, W, C] -> one grid [rows * H, columns * W, C], row by row; empty cells are black.
 
-    columns: by default the smallest number whose square holds N.
+    columns: by default the smallest number whose square is at least N.
     """
     images = np.asarray(images)
     n, height, width, channels = images.shape
@@ -45,7 +45,7 @@ def save_image(pixels, path):
 
 
 def save_gif(frames, path, seconds=0.08):
-    """Write uint8 [N, H, W, C] as a GIF that loops, `seconds` a frame."""
+    """Write uint8 [N, H, W, C] as a looping GIF, `seconds` per frame."""
     pictures = [Image.fromarray(frame.squeeze(-1) if frame.shape[-1] == 1 else frame) for frame in frames]
     with whole_file(path) as file:
         pictures[0].save(
@@ -53,37 +53,8 @@ def save_gif(frames, path, seconds=0.08):
         )
 
 
-def arithmetic_figure(columns, around):
-    """The figure of face arithmetic, as the DCGAN paper prints it -> uint8 [H, W, C].
-
-    columns: three groups of operands, uint8 [n, S, S, C] each, the last one of each their mean,
-    which stands apart below; around: the result and its neighbours [9, S, S, C], which stand at the
-    right. Signs between them.
-    """
-    size, channels = around.shape[1], around.shape[3]
-    gap, margin = size // 2, size // 8
-    height = max(max(len(column) for column in columns) * size + margin, 3 * size)
-    figure = np.full((height, 3 * (size + gap) + 3 * size, channels), 255, np.uint8)
-    bottom = height - size
-    for k, (column, sign) in enumerate(zip(columns, ("minus", "plus", "equals"))):
-        left = k * (size + gap)
-        for row, operand in enumerate(column[:-1]):
-            figure[row * size : (row + 1) * size, left : left + size] = operand
-        figure[bottom:, left : left + size] = column[-1]
-        x, y, bar = left + size + gap // 2, bottom + size // 2, max(size // 32, 1)
-        if sign != "equals":
-            figure[y - bar : y + bar, x - margin : x + margin] = 0
-        if sign == "plus":
-            figure[y - margin : y + margin, x - bar : x + bar] = 0
-        if sign == "equals":
-            for line in (y - 3 * bar, y + bar):
-                figure[line : line + 2 * bar, x - margin : x + margin] = 0
-    figure[height - 3 * size :, 3 * (size + gap) :] = merge(around, 3)
-    return figure
-
-
 def write_text(path, text):
-    """Write text as UTF-8, onto the disk itself: what a run stands on must outlive a power cut."""
+    """Write text as UTF-8 and flush it to the disk, so that it survives a power cut."""
     with whole_file(path) as file:
         file.write(text.encode())
         file.flush()
@@ -92,7 +63,7 @@ def write_text(path, text):
 
 @contextlib.contextmanager
 def whole_file(path):
-    """A binary file to write, which takes the place of `path` when it is complete, else never.
+    """Open a binary file for writing. It replaces `path` when it is complete, and vanishes after an error.
 
     Raises OSError, which names the path.
     """
@@ -104,6 +75,6 @@ def whole_file(path):
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.remove(partial)
-        if isinstance(error, OSError) and error.filename is None:  # a write's: the disk is full, say
+        if isinstance(error, OSError) and error.filename is None:  # from a write, as on a full disk
             error.filename = os.fspath(path)
         raise

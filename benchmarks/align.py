@@ -1,8 +1,8 @@
-"""Time align_faces.py against bare calls of dlib and cv2 in as many processes, in turn.
+"""Time align_faces.py against bare calls of dlib and cv2 in the same number of processes, in turn.
 
-    python benchmarks/align.py data/your-dataset/raw [--n 2000] [--rounds 3]
+    python -m benchmarks.align data/your-dataset/raw [--n 2000] [--rounds 3]
 
-Each run is a whole process from its start, imports and model loading included. Prints photos/s.
+Each run is a whole process, imports and model loading included. Prints photos/s.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys, cv2, dlib, numpy as np
 sys.path.insert(0, {root!r})
 from alignment import openface
 cv2.setNumThreads(1)
-detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(openface.find_predictor())
+detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(openface.find_model())
 mean = np.float32(openface.TEMPLATE)
 mean = 64 * (mean - mean.min(0)) / (mean.max(0) - mean.min(0))
 faces = 0
@@ -36,16 +36,16 @@ for i, path in enumerate(open({listing!r}).read().splitlines()[int(sys.argv[1]):
 """
 
 
-def main():
+def main(arguments=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="folder of photos")
     parser.add_argument("--n", type=int, help="use the first N photos (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="times each is run (default: 3)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     workers = os.cpu_count()
     with tempfile.TemporaryDirectory() as folder:
-        paths = sorted(glob.glob(os.path.join(os.path.abspath(options.folder), "**", "*.jpg"), recursive=True))
+        paths = sorted(glob.glob(os.path.join(os.path.abspath(options.folder), "**", "*.[jp][pn]g"), recursive=True))
         paths = paths[: options.n]
         os.mkdir(f"{folder}/raw")
         for i, path in enumerate(paths):

@@ -1,9 +1,9 @@
-"""Time from the command to the first batch, and memory there, for a folder of a million images.
+"""Time from the command to the first batch, and memory then, for a folder of a million images.
 
-    python benchmarks/many_files.py [--n 1000000]
+    python -m benchmarks.many_files [--n 1000000]
 
-The files are hard links to a few drawn faces, in a temporary folder. A folder of 1,000 is run before.
-The image cache is off, so that the memory is that of the listing and the order.
+The files are hard links to a few drawn faces, in a temporary folder. A folder of 1,000 comes first. The
+image cache is off, so the memory is that of the list of names and the order.
 """
 
 import argparse
@@ -13,9 +13,7 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-import demo_faces
+from photos import demo
 
 TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "train-dcgan.py")
 
@@ -37,20 +35,20 @@ def first_batch(folder, run):
     return took, resident
 
 
-def main():
+def main(arguments=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=1_000_000, help="files (default: 1,000,000)")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=".") as top:
-        demo_faces.write_faces(f"{top}/faces", 100)
-        for n in (1000, options.n):
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir="data") as top:
+        demo.write_faces(f"{top}/faces", 100)
+        for turn, n in enumerate((1000, options.n)):
             for i in range(n):
-                folder = f"{top}/{n}/person{i // 100:06d}"
+                folder = f"{top}/{turn}/person{i // 100:06d}"
                 if i % 100 == 0:
                     os.makedirs(folder)
                 os.link(f"{top}/faces/{i % 100:05d}.png", f"{folder}/{i:07d}.png")
-            took, resident = first_batch(f"{top}/{n}", f"{top}/run{n}")
+            took, resident = first_batch(f"{top}/{turn}", f"{top}/run{turn}")
             print(f"{n:,} files: first batch after {took:.1f} s, {resident:,.0f} MB resident", flush=True)
 
 

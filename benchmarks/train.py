@@ -1,10 +1,10 @@
 """Measure training on this machine: `make bench`.
 
-    python benchmarks/train.py [--rounds 7] [--batch_size 64] [--dim 64]
+    python -m benchmarks.train [--rounds 7] [--batch_size 64] [--dim 64]
 
 Runs in turn, in one process: a batch of the original's loop, of this program in float32 and in
-bfloat16, and a large matrix product in each. Then training from PNG files against training on one
-batch held in memory. Prints medians.
+bfloat16, and a large matrix product in each type. Then compares training from PNG files with
+training on one batch held in memory. Prints medians.
 """
 
 import argparse
@@ -13,30 +13,27 @@ import platform
 import re
 import resource
 import statistics
-import sys
 import tempfile
 import time
-
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from training import devices
 
 devices.set_up()
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from original import Original  # noqa: E402
+import numpy as np
+import tensorflow as tf
 
-import demo_faces  # noqa: E402
-import utils  # noqa: E402
-from model import DCGAN  # noqa: E402
-from training.dataset import ImageFolder  # noqa: E402
+import utils
+from benchmarks.original import Original
+from model import DCGAN
+from photos import demo
+from training.dataset import ImageFolder
 
 
 def multiply_adds(dim, z_dim=100, g_steps=2):
-    """Multiply-adds that the algorithm needs for an image and batch of 64x64, padded taps included.
+    """Multiply-adds that the algorithm needs per 64x64 image and batch, padded taps included.
 
-    Three kinds of pass over a network cost alike: forward, gradients of weights, of inputs.
+    Three passes over a network cost the same: forward, gradient of the weights, gradient of the inputs.
     """
     conv = 25 * 8 * 8 * (4 * dim) * (2 * dim)  # each of the three inner layers of G, and of D
     image_conv = 25 * 32 * 32 * 3 * dim  # the layer at the image
@@ -78,7 +75,7 @@ def machine():
 
 
 def compare(options):
-    """Seconds a batch of each, in turn -> {name: median}, and the matrix products' GFLOP/s."""
+    """Seconds per batch of each, in turn -> {name: median}, the matrix products' GFLOP/s, and peak memory."""
     rng = np.random.default_rng(0)
     images = rng.uniform(-1, 1, [options.batch_size, 64, 64, 3]).astype(np.float32)
     z = rng.uniform(-1, 1, [options.batch_size, 100]).astype(np.float32)
@@ -104,15 +101,15 @@ def compare(options):
 
 
 def pipeline(options, precision):
-    """Seconds a batch on one batch in memory and from PNG files, in turn, an epoch of each at a time."""
+    """Seconds per batch on one batch in memory and from PNG files, in turn, an epoch of each at a time."""
     with tempfile.TemporaryDirectory() as folder:
         batches = 2 * options.rounds
-        demo_faces.write_faces(folder, batches * options.batch_size)
+        demo.write_faces(folder, batches * options.batch_size)
         dcgan = DCGAN(gf_dim=options.dim, df_dim=options.dim, precision=precision)
-        data = ImageFolder(folder, 64, 3, options.batch_size, seed=0, cache="on")
+        data = ImageFolder(folder, image_size=64, c_dim=3, batch_size=options.batch_size, seed=0, cache="on")
         held = tf.constant(utils.transform(data.batch(0, 0)))
         clock(lambda: dcgan.train_step(held))
-        data = ImageFolder(folder, 64, 3, options.batch_size, seed=0, cache="on")
+        data = ImageFolder(folder, image_size=64, c_dim=3, batch_size=options.batch_size, seed=0, cache="on")
         names = ["one batch in memory", "from files, first epoch", "from files, later"]
         seconds = {name: [] for name in names}
         for epoch in range(3):
@@ -129,21 +126,21 @@ def pipeline(options, precision):
         return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def main():
+def main(arguments=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="times each is run (default: 7)")
-    parser.add_argument("--batch_size", type=int, default=64, help="images a batch (default: 64)")
+    parser.add_argument("--batch_size", type=int, default=64, help="images per batch (default: 64)")
     parser.add_argument("--dim", type=int, default=64, help="gf_dim and df_dim (default: 64)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     medians, rates, memory = compare(options)
     work = 2 * multiply_adds(options.dim) * options.batch_size / 1e9  # GFLOP a batch
 
     print(f"{machine()}; TensorFlow {tf.__version__}")
-    print(f"width {options.dim}, batch {options.batch_size}: {work:.0f} GFLOP a batch; medians of {options.rounds}")
+    print(f"width {options.dim}, batch {options.batch_size}: {work:.0f} GFLOP per batch; medians of {options.rounds}")
     for dtype, rate in rates.items():
         print(f"matrix product in {dtype}: {rate:.0f} GFLOP/s")
-    print("\n|  | s a batch | images/s | GFLOP/s | of the matrix product's | times the original's speed |")
+    print("\n|  | s per batch | images/s | GFLOP/s | of the matrix product's | times the original's speed |")
     print("|---|---|---|---|---|---|")
     for name in ("original", "float32", "bfloat16"):
         second = medians[name]

@@ -1,34 +1,30 @@
-#!/usr/bin/env python3
-"""Draw the README's pictures from the folders of a training.
+"""Draw the pictures of the README and of docs/results.md from the folders of a training.
 
     source .venv/bin/activate && pip install -r requirements-dev.txt
-    docs/figures.py --checkpoint_dir checkpoints --sample_dir samples --log_dir logs
-    docs/figures.py --sample_dir samples/demo --demo
+    python -m docs.figures --checkpoint_dir checkpoints --sample_dir samples --log_dir logs
+    python -m docs.figures --sample_dir samples/demo --demo
 
-Writes into docs/images. No photo gets into any of them: every face is generated, or drawn by demo_faces.py.
+Writes into docs/images. No photo gets into them: every face is generated, or drawn by photos/demo.py.
 """
 
 import glob
 import os
 import re
-import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+import numpy as np
+from PIL import Image
 
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
+import cli
+from errors import UserError
+from training import devices
+from training.settings import text
 
-import cli  # noqa: E402
-from errors import UserError  # noqa: E402
-from training import devices  # noqa: E402
-
-EPOCHS = (1, 5, 10, 20)  # whose last grids stand side by side
-# Pictures of seed 0, chosen by eye among the first 260 of the run that the README shows
+EPOCHS = (1, 5, 10, 20)  # their last grids are shown side by side
+# Pictures of seed 0, chosen by eye among the first 260 of the run that docs/results.md shows
 STRIP = "36,11,87,64"
 ARITHMETIC = ("36,87,140", "88,7,234", "11,37,77")  # smiling women, women, men
-COMPLETED = 16  # pictures of seed 1, whose middle is hidden
+COMPLETED = 16  # pictures of seed 1, with their middles hidden
 GAP = 8  # white pixels between pictures
 
 
@@ -36,10 +32,9 @@ def flags():
     """The command line."""
     parser = cli.parser(__doc__)
     for name in "checkpoint", "sample", "log":
-        parser.add_argument(f"--{name}_dir", default=f"{name}s", metavar="DIR", help=f"(default: {name}s)")
-    parser.add_argument("--demo", action="store_true", help="only the demo's picture, from --sample_dir")
-    out = os.path.join(ROOT, "docs", "images")
-    parser.add_argument("--out", default=out, metavar="DIR", help="(default: docs/images of this project)")
+        cli.add_flag(parser, f"{name}_dir", text("DIR"), f"{name}s", "of the training")
+    cli.add_flag(parser, "demo", None, False, "draw only the demo's picture, from --sample_dir")
+    cli.add_flag(parser, "out", text("DIR"), os.path.join("docs", "images"), "folder for the pictures")
     return parser
 
 
@@ -55,7 +50,7 @@ def beside(*pictures):
 
 
 def save(pixels, *path):
-    """Write a JPEG, colours at full resolution: single pixels matter in faces of 64."""
+    """Write a JPEG with colours at full resolution: in faces of 64 pixels, each pixel matters."""
     path = os.path.join(*path)
     Image.fromarray(pixels).save(path, quality=88, subsampling=0)
     print(f"{path}: {os.path.getsize(path) / 1000:.0f} kB")
@@ -74,7 +69,7 @@ def last_grids(sample_dir):
 
 def read_losses(log_dir):
     """{"d_loss" and "g_loss": (steps, values)}. Raises UserError."""
-    devices.set_up()  # imports TensorFlow, which TensorBoard does too, without its noise
+    devices.set_up()  # imports TensorFlow without its noise, before TensorBoard does
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 

@@ -1,9 +1,10 @@
-"""What dlib sees in face crops: whether its detector finds a face, and the 128 numbers of its recognition network.
+"""dlib's view of face crops: the 128 features of its recognition network, and whether its detector finds a face.
 
-Imports dlib when it is first needed, in processes of its own, one a core.
+Imports dlib in worker processes only, one per core.
 """
 
 import concurrent.futures
+import importlib.util
 import multiprocessing
 import os
 
@@ -13,39 +14,49 @@ from tqdm import tqdm
 
 from alignment import openface
 
-BLOCK = 32  # crops handed to a process at a time
-# Both look at a crop whose border pixels are repeated around it, for faces here fill their crops, and
-# dlib's detector and network were trained on more of the head. Found by trying on aligned LFW: at these
-# sizes real crops differ most in their 128 numbers, and 95 to 97 % of them are found to be faces.
-DETECTOR_BORDER, DETECTOR_SIZE = 1 / 4, 288  # of the crop's side, on each edge; pixels in all
+CROPS_PER_TASK = 32  # handed to a process at a time
+# The edge pixels of a crop are repeated around it, since our faces fill their crops, while dlib's
+# detector and network were trained on more of the head. Found by trials on aligned LFW: at these sizes
+# the features of real crops differ most, and the detector finds a face in 95 to 97 % of them.
+DETECTOR_BORDER, DETECTOR_SIZE = 1 / 4, 288  # of the crop's side, at each edge; pixels in all
 NETWORK_BORDER, NETWORK_SIZE = 1 / 10, 150  # 150: what the network takes
 PROTOCOL = f"{DETECTOR_BORDER} {DETECTOR_SIZE} {NETWORK_BORDER} {NETWORK_SIZE}"
 
 _models = {}  # of this process
 
 
-def look_at(images, workers=None, what="faces"):
+def check_installed():
+    """Raise ModuleNotFoundError if dlib or its models are missing, UserError if a model is damaged."""
+    openface.find_model(openface.RECOGNITION)
+    if importlib.util.find_spec("dlib") is None:
+        raise ModuleNotFoundError("No module named 'dlib'", name="dlib")
+
+
+def extract(images, workers=None, what="faces"):
     """Crops, uint8 [N, H, W, 3] or [N, H, W, 1] -> (features float32 [N, 128], found bool [N]).
 
-    images may be any sequence of them. Shows a bar on a terminal. Raises UserError if the models are
-    not installed.
+    images: any sequence of crops
+    workers: processes; None: one per core
+    what: the images, in words, for the bar on a terminal
+
+    Raises UserError if a model is damaged, ModuleNotFoundError if it is not installed.
     """
-    openface.find_model(openface.RECOGNITION)  # the error here, not in a worker
-    blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
+    openface.find_model(openface.RECOGNITION)  # an error comes here, not in a worker
+    blocks = [images[start : start + CROPS_PER_TASK] for start in range(0, len(images), CROPS_PER_TASK)]
     context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
     with (
         concurrent.futures.ProcessPoolExecutor(workers or os.cpu_count(), context) as pool,
-        tqdm(total=len(images), desc=f"looking at {what}", unit="face", disable=None, leave=False) as bar,
+        tqdm(total=len(images), desc=what, unit="face", disable=None, leave=False) as bar,
     ):
         parts = []
-        for part in pool.map(_look_at_block, blocks):
+        for part in pool.map(_extract_block, blocks):
             parts.append(part)
             bar.update(len(part[1]))
     features, found = zip(*parts)
     return np.concatenate(features), np.concatenate(found)
 
 
-def _look_at_block(crops):
+def _extract_block(crops):
     import dlib
 
     if not _models:

@@ -1,20 +1,20 @@
-"""How good generated faces are: distances between two sets of feature vectors. Knows neither files nor networks.
+"""How good generated faces are: metrics of two sets of feature vectors.
 
-Features are rows, float [N, D]; rows of two sets are of the same kind. dlib's 128 numbers are near
-when two photos show the same person, so that the distances say how much like people the faces are.
+Features are rows, float [N, D]. dlib's 128 features of two photos are close if the photos show the
+same person.
 """
 
 import numpy as np
 
-BLOCK = 1024  # rows whose distances are in memory at a time
+ROWS_AT_A_TIME = 1024  # whose distances are in memory
 NEIGHBOURS = 3  # k of the manifolds: Kynkaanniemi et al. 2019
 
 
 def frechet_distance(a, b):
     """Squared Frechet distance between Gaussians with the two sets' means and covariances -> float.
 
-    Heusel et al. 2017. tr sqrt(A B) is that of the symmetric sqrt(A) B sqrt(A), by its eigenvalues: no
-    complex numbers and no blow-up where a covariance is near-singular.
+    Heusel et al. 2017. tr sqrt(A B) is computed from the eigenvalues of the symmetric sqrt(A) B sqrt(A),
+    so it stays real and finite where a covariance is nearly singular.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     offset = a.mean(0) - b.mean(0)
@@ -26,16 +26,16 @@ def frechet_distance(a, b):
 
 
 def distances(a, b):
-    """Euclidean distances of each row of a to each of b -> float32 [len(a), len(b)]."""
+    """Euclidean distance of each row of a to each row of b -> float32 [len(a), len(b)]."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
     return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
 
 
 def blocks(rows, others, itself=None):
-    """Yield `distances` of BLOCK rows at a time, for others may be many; itself: what a row's to itself is set to."""
-    for start in range(0, len(rows), BLOCK):
-        between = distances(rows[start : start + BLOCK], others)
+    """Yield the `distances` of ROWS_AT_A_TIME rows at a time. itself: replaces a row's distance to itself."""
+    for start in range(0, len(rows), ROWS_AT_A_TIME):
+        between = distances(rows[start : start + ROWS_AT_A_TIME], others)
         if itself is not None:
             between[np.arange(len(between)), start + np.arange(len(between))] = itself
         yield between
@@ -49,8 +49,9 @@ def radii(rows, k=NEIGHBOURS):
 def precision_recall(real, fake):
     """(precision, recall) of Kynkaanniemi et al. 2019.
 
-    Precision: the share of fake rows within the real rows' manifold, the balls around each that reach
-    its NEIGHBOURS-th neighbour. Recall: the other way round.
+    Precision: the share of fake rows within the real rows' manifold, which is the union of balls around
+    each row that reach to its NEIGHBOURS-th neighbour. Recall: the share of real rows within the fake
+    rows' manifold.
     """
     real_radii, fake_radii = radii(real), radii(fake)
     precision = np.concatenate([(between <= real_radii).any(1) for between in blocks(fake, real)]).mean()
@@ -59,9 +60,9 @@ def precision_recall(real, fake):
 
 
 def one_nn_accuracy(real, fake):
-    """Leave-one-out accuracy of telling real from fake by the nearest neighbour -> float, 0.5 is perfect.
+    """Leave-one-out accuracy of a nearest-neighbour classifier of real and fake -> float; 0.5 is perfect.
 
-    Lopez-Paz and Oquab 2017. Sets of one size.
+    Lopez-Paz and Oquab 2017. Both sets have the same size.
     """
     rows = np.concatenate([real, fake])
     labels = np.arange(len(rows)) < len(real)
@@ -70,14 +71,14 @@ def one_nn_accuracy(real, fake):
 
 
 def nearest(rows, others, leave_one_out=False):
-    """Of each row, its nearest among others -> (indices [N], distances [N]); not itself if left out."""
+    """The nearest of others for each row -> (indices [N], distances [N]). leave_one_out: except the row itself."""
     parts = [(between.argmin(1), between.min(1)) for between in blocks(rows, others, np.inf if leave_one_out else None)]
     indices, found = zip(*parts)
     return np.concatenate(indices), np.concatenate(found)
 
 
 def compare(real, rows):
-    """All of the above, of rows against real ones -> {name: number}. Sets of one size."""
+    """All metrics of rows against real ones -> {name: number}. Both sets have the same size."""
     precision, recall = precision_recall(real, rows)
     return {
         "FDD": frechet_distance(real, rows),

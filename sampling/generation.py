@@ -1,16 +1,16 @@
-"""Pictures from a trained generator. Knows nothing of flags."""
+"""Pictures from a trained generator, D's scores of them, and the generator as a SavedModel."""
 
 import numpy as np
 import tensorflow as tf
 
 import utils
 
-BATCH = 64  # always, padded: so that a picture's pixels do not depend on how many are asked for
+BATCH = 64  # always, padded, so that a picture's pixels do not depend on how many are drawn
 
 
 def generate(dcgan, z):
     """z [N, z_dim] -> uint8 [N, image_size, image_size, c_dim], in inference mode."""
-    parts = [utils.inverse_transform(dcgan.sample(part))[:rows] for part, rows in batches(z)]
+    parts = [utils.inverse_transform(dcgan.sample(part))[:rows] for part, rows in _batches(z)]
     return np.concatenate(parts)
 
 
@@ -21,18 +21,18 @@ def scores(dcgan, z):
     def score(z):
         return dcgan.discriminator(dcgan.sampler(z))[0][:, 0]
 
-    return np.concatenate([score(part).numpy()[:rows] for part, rows in batches(z)])
+    return np.concatenate([score(part).numpy()[:rows] for part, rows in _batches(z)])
 
 
-def batches(z):
-    """Yield z in parts of BATCH rows, the last one padded, with the number of rows that count."""
+def _batches(z):
+    """Yield z in parts of BATCH rows, the last one padded, each with the number of rows that count."""
     for start in range(0, len(z), BATCH):
         part = z[start : start + BATCH]
         yield tf.constant(np.pad(part, [(0, BATCH - len(part)), (0, 0)])), len(part)
 
 
 def export(dcgan, folder):
-    """Write the generator as a SavedModel whose signature takes z [N, z_dim] and gives images, uint8."""
+    """Write the generator as a SavedModel. Its signature maps z [N, z_dim] to images, uint8."""
 
     class Exported(tf.Module):
         def __init__(self):

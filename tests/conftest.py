@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import hypothesis
+import numpy as np
 import pytest
 
 # The same examples each time; a machine may be busy
@@ -14,9 +15,10 @@ hypothesis.settings.register_profile("ours", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ours")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FIXTURES = os.path.join(ROOT, "tests", "fixtures")
+TF1 = os.path.join(FIXTURES, "tf1_checkpoint")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import demo_faces  # noqa: E402
+from photos import demo  # noqa: E402
 
 TINY = dict(image_size=16, z_dim=8, gf_dim=4, df_dim=4, batch_size=4, epoch=1, log_every=1)
 
@@ -25,7 +27,7 @@ TINY = dict(image_size=16, z_dim=8, gf_dim=4, df_dim=4, batch_size=4, epoch=1, l
 def faces(tmp_path_factory):
     """A folder of 26 drawn faces: six batches of 4, and two images more."""
     folder = tmp_path_factory.mktemp("faces")
-    demo_faces.write_faces(folder, 26)
+    demo.write_faces(folder, 26)
     return str(folder)
 
 
@@ -44,7 +46,7 @@ def tiny(faces, tmp_path):
 
 def face_photo(which=0, side=256):
     """A drawn face that dlib's detector takes for one: a PIL image, RGB, side x side."""
-    return demo_faces.draw_face(0, [0, 1, 4, 10, 12, 14][which]).resize((side, side))
+    return demo.draw_face(0, [0, 1, 4, 10, 12, 14][which]).resize((side, side))
 
 
 def as_flags(config):
@@ -66,6 +68,12 @@ def run_script(name, *arguments, cwd=None, **more):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240, **more)
 
 
+def run_module(name, *arguments):
+    """Run `python -m name` from the project's folder, to its end."""
+    command = [sys.executable, "-m", name, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+
+
 def load_script(name):
     """A script of the project as a module."""
     spec = importlib.util.spec_from_file_location(name.replace("-", "_")[:-3], os.path.join(ROOT, name))
@@ -73,3 +81,31 @@ def load_script(name):
     with contextlib.suppress(SystemExit):
         spec.loader.exec_module(module)
     return module
+
+
+def drawn_faces(n, seed=0):
+    """Drawn faces as an array, uint8 [n, 64, 64, 3]."""
+    return np.stack([np.asarray(demo.draw_face(seed, k)) for k in range(n)])
+
+
+def train(folder, **settings):
+    """Train in folders below `folder` -> the checkpoint folder."""
+    from training import loop
+    from training.settings import TrainConfig
+
+    folders = {f"{kind}_dir": str(folder / kind) for kind in ("checkpoint", "sample", "log")}
+    loop.train(TrainConfig(**settings, **folders))
+    return folders["checkpoint_dir"]
+
+
+@pytest.fixture(scope="session")
+def tiny_run(faces, tmp_path_factory):
+    """Checkpoint folder of a run on 16x16 images, at steps 4 and 6. Not to be written to."""
+    return train(tmp_path_factory.mktemp("tiny_run"), dataset=faces, **TINY, checkpoint_every=4)
+
+
+@pytest.fixture(scope="session")
+def trained(faces, tmp_path_factory):
+    """Checkpoint folder of a run on 64x64 images, at steps 3 and 6. Not to be written to."""
+    settings = dict(z_dim=8, gf_dim=4, df_dim=4, batch_size=4, epoch=1, checkpoint_every=3, ema=0.9)
+    return train(tmp_path_factory.mktemp("trained"), dataset=faces, **settings)

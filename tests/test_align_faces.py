@@ -119,7 +119,7 @@ def test_size_landmarks_and_inspect(raw, tmp_path):
         assert face.size == (32, 32)
     with Image.open(tmp_path / "i.png") as sheet:
         assert sheet.size == (3 * 32, 2 * 32)
-    assert f"look at them: {tmp_path / 'i.png'}" in done.stdout
+    assert f"a sheet of the faces: {tmp_path / 'i.png'}" in done.stdout
     refused = align(raw, tmp_path / "o", "--size", 64, "--landmarks", "outerEyesAndNose", code=2)
     assert "was filled with --size 32, not 64" in refused.stderr
     other = align(tmp_path, tmp_path / "o", "--size", 32, "--landmarks", "outerEyesAndNose", code=2)
@@ -361,7 +361,7 @@ def test_interrupted_it_says_how_to_go_on(endless, tmp_path, number, code):
     process.send_signal(number)
     printed = process.stdout.read()
     assert process.wait() == code
-    assert "interrupted; the same command goes on from here" in printed
+    assert "interrupted; the same command continues from here" in printed
 
 
 def test_a_second_run_on_the_same_output_is_refused(raw, tmp_path):
@@ -377,12 +377,12 @@ def test_a_second_run_on_the_same_output_is_refused(raw, tmp_path):
         (["nowhere", "o"], "nowhere: no such folder or file"),
         ([".", "."], ".: the output must be another folder than the input"),
         (["file.txt", "o"], "file.txt: neither a folder nor a .tsv file of MS-Celeb-1M"),
-        ([".", "o", "--size", "0"], "argument --size: 0: must be a whole number from 8 to 1024"),
-        ([".", "o", "--shard", "5/4"], "argument --shard: 5/4: must be K/N with K from 1 to N, such as 3/16"),
+        ([".", "o", "--size", "0"], "--size 0: must be a whole number from 8 to 1024"),
+        ([".", "o", "--shard", "5/4"], "--shard 5/4: must be K/N with K from 1 to N, such as 3/16"),
         ([".", "o", "--predictor", "p"], "--predictor p: no such file"),
         (
             [".", "o", "--inspect", "o/i.png"],
-            "--inspect o/i.png: must lie outside the input and the output, among no photos and no faces",
+            "--inspect o/i.png: must lie outside the input and the output, away from photos and faces",
         ),
         (["d", "o", "--inspect", "i.jpg"], "--inspect i.jpg: must end in .png"),
         (["d", "o", "--inspect", "n/i.png"], "--inspect n/i.png: no such folder"),
@@ -399,11 +399,11 @@ def test_bad_usage_is_refused_before_work(tmp_path, arguments, message):
 def test_corrupt_predictor_is_refused(raw, tmp_path):
     (tmp_path / "p.dat").write_bytes(b"half a model")
     done = align(raw, tmp_path / "o", "--predictor", tmp_path / "p.dat", code=2)
-    assert "not a landmark model that dlib reads" in done.stderr and "make" in done.stderr
+    assert "dlib can't read it as a landmark model" in done.stderr
     assert not (tmp_path / "o").exists()
     five = openface.find_model().replace("68", "5")
     done = align(raw, tmp_path / "o", "--predictor", five, code=2)
-    assert "a model of 5 landmarks; one of 68 is needed" in done.stderr
+    assert "a model of 5 landmarks; a model of 68 is needed" in done.stderr
 
 
 @pytest.mark.parametrize(

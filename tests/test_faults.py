@@ -21,8 +21,8 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, as_flags, run_script
 
-import demo_faces
-from training.checkpointing import latest_steps
+from photos import demo
+from training.run_folder import latest_steps
 from training.settings import TrainConfig
 
 SCRIPT = os.path.join(ROOT, "train-dcgan.py")
@@ -150,7 +150,7 @@ def test_save_that_no_longer_fits_leaves_the_checkpoint_before_it_usable(faces, 
     done = run_script("train-dcgan.py", *wider, preexec_fn=limit_file_size(30_000))
     assert done.returncode == 1
     assert "DCGAN.model-9: can't be written (" in done.stderr
-    assert "DCGAN.model-6; make room, and the same command goes on from there" in done.stderr
+    assert "DCGAN.model-6; free some space, and the same command continues from there" in done.stderr
     assert "Traceback" not in done.stderr
     assert latest_steps(config.checkpoint_dir) == [3, 6]
     after = contents(config)[0]
@@ -236,7 +236,7 @@ def test_folders_of_any_name_work_and_nothing_else_is_written(faces, tmp_path):
 @pytest.mark.parametrize("cache", ["auto", "off"])
 def test_memory_stays_flat(tmp_path, cache):
     """Three epochs over 5,000 images: resident size after the last within 5 % of that after the first."""
-    demo_faces.write_faces(tmp_path / "faces", 5000)
+    demo.write_faces(tmp_path / "faces", 5000)
     config = config_in(
         tmp_path, str(tmp_path / "faces"), image_size=64, batch_size=32, epoch=3, cache=cache,
         log_every=1, sample_every=20, checkpoint_every=40,

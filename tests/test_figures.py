@@ -7,8 +7,8 @@ import pytest
 from conftest import load_script
 from PIL import Image
 
-import demo_faces
 from errors import UserError
+from photos import demo
 from training import loop
 
 figures = load_script("docs/figures.py")
@@ -27,7 +27,7 @@ def alike(a, b):
 def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "EPOCHS", (1, 2, 20))
     monkeypatch.setattr(figures, "COMPLETED", 4)
-    demo_faces.write_faces(tmp_path / "faces", 64)
+    demo.write_faces(tmp_path / "faces", 64)
     config = tiny(dataset=str(tmp_path / "faces"), epoch=2, sample_every=16)
     loop.train(config)
     folders = [f for n in ("checkpoint", "sample", "log") for f in (f"--{n}_dir", getattr(config, f"{n}_dir"))]

@@ -13,7 +13,7 @@ import time
 import pytest
 from conftest import ROOT, as_flags, run_script
 
-from training.checkpointing import latest_steps
+from training.run_folder import latest_steps
 
 SCRIPT = os.path.join(ROOT, "train-dcgan.py")
 
@@ -53,7 +53,7 @@ def test_interruption_saves_and_the_same_command_goes_on(tiny, number, code):
             break
     rest = process.stdout.read()
     assert process.wait() == code
-    assert f"stopped by {number.name}" in rest and "The same command goes on from here." in rest
+    assert f"stopped by {number.name}" in rest and "The same command continues from here." in rest
     again = start(config)
     for line in again.stdout:
         if line.startswith("resuming from"):

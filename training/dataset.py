@@ -1,9 +1,9 @@
-"""Images of a folder as batches, in an order that is a function of (seed, epoch)."""
+"""The images of a folder as batches, in an order that is a function of (seed, epoch)."""
 
 import collections
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 
 import numpy as np
 import psutil
@@ -11,17 +11,33 @@ import tensorflow as tf
 
 import utils
 from errors import UserError
-from photos import decoding
+from photos import decoding, finding
 
-SIZES_SAMPLED = 1000  # images whose headers are read for the report at the start
-AHEAD = 2  # batches read ahead
+HEADERS_READ = 1000  # images whose sizes are read for the report at the start
+AHEAD = 2  # batches read ahead, each in a thread
+
+
+@functools.lru_cache(maxsize=3)  # reading ahead crosses into the next epoch
+def epoch_order(seed, epoch, images, batch_size):
+    """The order of an epoch: indices of images, int64 [batches, batch_size]. What does not fill a batch is dropped."""
+    used = images // batch_size * batch_size
+    return np.random.default_rng([seed, epoch]).permutation(images)[:used].reshape(-1, batch_size)
+
+
+@functools.lru_cache(maxsize=3)
+def epoch_mirrors(seed, epoch, images):
+    """Which images an epoch mirrors: bool [images], about half of them."""
+    return np.random.default_rng([seed, epoch, 1]).random(images) < 0.5
 
 
 class ImageFolder:
-    """The images below a folder, cut to squares of image_size, in batches.
+    """The images below a folder, cropped to squares and resized, in batches.
 
-    An epoch is every image once, in an order of its own, and drops what does not fill a batch.
-    Arguments: as the settings of these names in config.py; leave_out, folders not to search.
+    Arguments are the settings of these names in settings.py, and:
+    leave_out: folders that are not searched
+    flag: the flag that names the folder, for messages
+
+    `paths` are the images, relative to the folder; `bad` maps those that do not decode to the reason.
 
     Raises UserError for a folder that is missing, holds no images, or fewer than a batch.
     """
@@ -39,36 +55,35 @@ class ImageFolder:
         cache="auto",
         max_bad=0.01,
         leave_out=(),
+        flag="--dataset",
     ):
-        self.folder = folder
+        self.folder, self.flag = folder, flag
         self.image_size, self.c_dim, self.batch_size = image_size, c_dim, batch_size
         self.seed, self.crop, self.flip = seed, crop, flip
-        self.bad = {}  # path -> reason
-        self.order = lru_cache(maxsize=3)(self.order)  # reading ahead crosses into the next epoch
-        self.mirrored = lru_cache(maxsize=3)(self.mirrored)
-        self.skipped = collections.Counter()
+        self.bad, self.skipped = {}, collections.Counter()
         if not os.path.isdir(folder):
-            raise UserError(f"--dataset {folder}: no such folder")
-        endings = " ".join(decoding.ENDINGS)
-        found = decoding.walk_photos(folder, lambda _, reason: self.skipped.update([reason]), leave_out=leave_out)
-        found = sorted(found)
+            raise UserError(f"{flag} {folder}: no such folder")
+        found = sorted(finding.walk_photos(folder, self._skip, leave_out=leave_out))
         self.found = len(found)
         self.paths = found[:train_size]
         self.bad_allowed = decoding.bad_allowed(max_bad, len(self.paths))
         if not found:
-            raise UserError(f"--dataset {folder}: no images in it (looked for {endings}, also in subfolders)")
+            endings = " ".join(finding.ENDINGS)
+            raise UserError(f"{flag} {folder}: no images in it (looked for {endings}, also in subfolders)")
         if len(self.paths) < batch_size:
             what = "the first" if train_size else "holds"
             raise UserError(
-                f"--dataset {folder}: {what} {len(self.paths)} images, fewer than --batch_size {batch_size}; "
+                f"{flag} {folder}: {what} {len(self.paths)} images, fewer than --batch_size {batch_size}; "
                 "add images or lower --batch_size"
             )
-
-        shape = [self.cacheable(cache), image_size, image_size, c_dim]
-        self.cache = np.empty(shape, np.uint8)  # of the first images; pages are taken as they are filled
+        shape = [self._cacheable(cache), image_size, image_size, c_dim]
+        self.cache = np.empty(shape, np.uint8)  # of the first images; takes memory only as it is filled
         self.cached = np.zeros(shape[0], bool)
 
-    def cacheable(self, cache):
+    def _skip(self, _path, reason):
+        self.skipped[reason] += 1
+
+    def _cacheable(self, cache):
         """How many images to keep decoded: all, none, or ("auto") what fits a quarter of the free memory."""
         each = self.image_size**2 * self.c_dim
         room = {"on": len(self.paths), "off": 0, "auto": free_memory() // 4 // each}[cache]
@@ -80,9 +95,9 @@ class ImageFolder:
         return len(self.paths) // self.batch_size
 
     def describe(self):
-        """Lines that say what was found: images, sizes, batches an epoch, what was skipped and why."""
-        step = max(1, len(self.paths) // SIZES_SAMPLED)
-        sample = self.paths[::step][:SIZES_SAMPLED]
+        """Yield lines that say what was found: images, sizes, batches per epoch, what was skipped and why."""
+        step = max(1, len(self.paths) // HEADERS_READ)
+        sample = self.paths[::step][:HEADERS_READ]
         sizes = collections.Counter()
         for path in sample:
             try:
@@ -95,7 +110,7 @@ class ImageFolder:
         of = f" of {self.found:,}" if len(self.paths) < self.found else ""
         yield (
             f"{len(self.paths):,}{of} images in {self.folder}, "
-            f"{self.batches_per_epoch:,} batches of {self.batch_size} an epoch"
+            f"{self.batches_per_epoch:,} batches of {self.batch_size} per epoch"
         )
         yield f"sizes: {shown}" + (f", from {len(sample):,} of them" if len(sample) < len(self.paths) else "")
         kept = "all" if len(self.cached) == len(self.paths) else f"{len(self.cached):,}"
@@ -104,41 +119,33 @@ class ImageFolder:
             yield "skipped: " + ", ".join(f"{count:,} ({reason})" for reason, count in self.skipped.most_common(8))
 
     def order(self, epoch):
-        """Indices into `paths` in the order of this epoch: [batches_per_epoch, batch_size] int64."""
-        used = self.batches_per_epoch * self.batch_size
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))[:used]
-        return order.reshape(-1, self.batch_size)
+        """Indices into `paths` in the order of this epoch: int64 [batches_per_epoch, batch_size]."""
+        return epoch_order(self.seed, epoch, len(self.paths), self.batch_size)
 
     def mirrored(self, epoch):
-        """Which images are mirrored in this epoch: bool [len(paths)]. None are unless `flip`."""
-        if not self.flip:
-            return np.zeros(len(self.paths), bool)
-        return np.random.default_rng([self.seed, epoch, 1]).random(len(self.paths)) < 0.5
+        """Which images are mirrored in this epoch: bool [len(paths)]. None are without `flip`."""
+        return epoch_mirrors(self.seed, epoch, len(self.paths)) if self.flip else np.zeros(len(self.paths), bool)
 
     def decode(self, index):
         """Image `index` -> uint8 [image_size, image_size, c_dim]. Raises PhotoError."""
-        image = decoding.open_rgb(os.path.join(self.folder, self.paths[index]))
-        image = decoding.square(image, self.image_size, self.crop)
-        if self.c_dim == 1:
-            return np.asarray(image.convert("L"))[..., np.newaxis]
-        return np.asarray(image)
+        path = os.path.join(self.folder, self.paths[index])
+        return decoding.load(path, self.image_size, self.c_dim, self.crop)
 
     def image(self, index):
         """Image `index`, from memory once it was decoded -> uint8 [image_size, image_size, c_dim].
 
-        A file that does not decode gives its place to the next that does. Raises UserError when
-        there are too many of them.
+        If a file does not decode, the next one that does takes its place. Raises UserError if there
+        are too many broken files.
         """
         if index < len(self.cached) and self.cached[index]:
             return self.cache[index]
-        image = self.decode_or_next(index)
+        image = self._decode_or_next(index)
         if index < len(self.cached):
             self.cache[index] = image
             self.cached[index] = True
         return image
 
-    def decode_or_next(self, index):
-        """As decode, but of the next file that decodes."""
+    def _decode_or_next(self, index):
         while True:
             if self.paths[index] not in self.bad:
                 try:
@@ -149,16 +156,16 @@ class ImageFolder:
             index = (index + 1) % len(self.paths)
 
     def check_bad(self):
-        """Raise UserError if more files are bad than may be."""
+        """Raise UserError if more files are broken than allowed."""
         if len(self.bad) > self.bad_allowed:
-            remedy = "; --check lists them all and how to mend them, --max_bad says how many may be bad"
+            remedy = "; --check lists all of them and how to fix them, --max_bad says how many are allowed"
             raise UserError(self.bad_report() + remedy)
 
     def bad_report(self):
-        """One message that names the files that did not decode, the first few of them."""
+        """One message that names the files that do not decode, the first few of them."""
         files = "1 file does" if len(self.bad) == 1 else f"{len(self.bad):,} files do"
         first = ", ".join(f"{path} ({reason})" for path, reason in sorted(self.bad.items())[:5])
-        return f"--dataset {self.folder}: {files} not decode: {first}" + (", …" if len(self.bad) > 5 else "")
+        return f"{self.flag} {self.folder}: {files} not decode: {first}" + (", …" if len(self.bad) > 5 else "")
 
     def batch(self, epoch, idx, rows=slice(None)):
         """Batch idx of an epoch, or those rows of it: uint8 [batch_size, image_size, image_size, c_dim]."""
@@ -168,28 +175,27 @@ class ImageFolder:
         images[mirrored] = images[mirrored, :, ::-1]
         return images
 
-    def batches(self, start, stop, rows=slice(None), place=tf.constant):
-        """Yield the batches, or those rows of each, from position start to stop, counted from the first of epoch 0.
+    def batches(self, start, stop, rows=slice(None), to_device=tf.constant):
+        """Yield batches, or those rows of each, from position start to stop, counted from the start of epoch 0.
 
-        Each is what `place` makes of float32 [batch_size, image_size, image_size, c_dim] in [-1, 1]: a
-        tensor on the device that trains. They are read ahead, in threads. Raises UserError when too
-        many files do not decode.
+        Each is float32 [batch_size, image_size, image_size, c_dim] in [-1, 1], moved by `to_device`.
+        Threads read them ahead. Raises UserError if too many files do not decode.
         """
+
+        def read(position):
+            return to_device(utils.transform(self.batch(*divmod(position, self.batches_per_epoch), rows)))
+
         ahead = collections.deque()
         with ThreadPoolExecutor(AHEAD) as pool:
             for position in range(start, stop + AHEAD):
                 if position < stop:
-                    ahead.append(pool.submit(self.read, position, rows, place))
+                    ahead.append(pool.submit(read, position))
                 if position >= start + AHEAD:
                     yield ahead.popleft().result()
 
-    def read(self, position, rows, place):
-        """The batch at a position, ready for training."""
-        return place(utils.transform(self.batch(*divmod(position, self.batches_per_epoch), rows)))
-
 
 def free_memory():
-    """Bytes that this process may still take: of the machine's memory, or of its container's."""
+    """Bytes that this process may still take, of the machine's memory or of its container's."""
     free = psutil.virtual_memory().available
     try:
         with open("/sys/fs/cgroup/memory.max") as most, open("/sys/fs/cgroup/memory.current") as now:

@@ -1,4 +1,4 @@
-"""TensorFlow's start: quiet import, GPU memory growth, determinism, and which device trains."""
+"""Starting TensorFlow: quiet import, GPU memory growth, determinism, and which devices train."""
 
 import collections
 import contextlib
@@ -21,7 +21,7 @@ NOISE = re.compile(
 
 @contextlib.contextmanager
 def quiet():
-    """Keep what native code writes to stderr, and afterwards print it without the NOISE."""
+    """Hold back what native code writes to stderr, then print it without the NOISE."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as kept:
@@ -39,16 +39,16 @@ def quiet():
 
 
 @contextlib.contextmanager
-def sparing_keras():
-    """Keep Keras, which TensorFlow's import imports, from making folders in the user's home and loading matplotlib.
+def light_keras():
+    """Keep Keras, which TensorFlow imports, from making folders in the user's home and from loading matplotlib.
 
-    Where matplotlib is installed, that takes half a second or more at every start.
+    Loading matplotlib, where it is installed, takes half a second or more.
     """
     no_home, no_plots = "KERAS_HOME" not in os.environ, "matplotlib" not in sys.modules
     if no_home:
         os.environ["KERAS_HOME"] = os.devnull
     if no_plots:
-        sys.modules["matplotlib"] = None  # as if it were not installed
+        sys.modules["matplotlib"] = None  # an import fails, as if it were not installed
     try:
         yield
     finally:
@@ -59,17 +59,19 @@ def sparing_keras():
 
 
 def set_up(deterministic=False, names=None, cluster=None):
-    """Import TensorFlow without its start-up noise and ready its devices -> (strategy, description).
+    """Import TensorFlow without its start-up noise and prepare its devices -> (strategy, description).
 
-    deterministic: every op then gives the same bits for the same input, on a CPU. names: a number of
-    GPUs, or names such as GPU:0,GPU:2 or CPU:0,CPU:1 (logical devices, to try things on); by default all
-    GPUs, or the CPU. cluster: what TF_CONFIG says of several machines. The strategy is None for one
-    device. Raises UserError for what is not there.
+    deterministic: on a CPU, every op gives the same bits for the same input
+    names: a number of GPUs, or names such as GPU:0,GPU:2 or CPU:0,CPU:1 (logical devices, for a trial);
+        None: all GPUs, or the CPU
+    cluster: the text of TF_CONFIG, for several machines
+
+    The strategy is None for one device. Raises UserError for devices that are missing.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we say it in words
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we report errors ourselves
     tasks, me = _read_cluster(cluster) if cluster else (None, None)
     with quiet():
-        with sparing_keras():
+        with light_keras():
             import tensorflow as tf
         gpus = _choose(names, tf.config.list_physical_devices("GPU"))
         if deterministic:
@@ -85,7 +87,7 @@ def set_up(deterministic=False, names=None, cluster=None):
                 strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except tf.errors.OpError as error:
             raise UserError(
-                f"TF_CONFIG: {tasks[me]} can't be used: is the port taken, or the name another's?"
+                f"TF_CONFIG: {tasks[me]} can't be used: is the port taken, or is it another machine's name?"
             ) from error
         signal.signal(signal.SIGINT, before)
     elif len(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")) > 1:
@@ -97,14 +99,14 @@ def set_up(deterministic=False, names=None, cluster=None):
 
 
 def _choose(names, gpus):
-    """Make visible what --devices names -> the GPUs among them. Raises UserError."""
+    """Make the devices that --devices names visible -> the GPUs among them. Raises UserError."""
     import tensorflow as tf
 
     if names is None:
         chosen = gpus
     elif names.isdigit():
         if int(names) > max(len(gpus), 1):
-            there = f"{len(gpus)} GPUs here" if gpus else "no GPU here; CPU:0,CPU:1 tries it on the processor"
+            there = f"{len(gpus)} GPUs here" if gpus else "no GPU here; for a trial on the processor, give CPU:0,CPU:1"
             raise UserError(f"--devices {names}: {there}")
         chosen = gpus[: int(names)]
     else:
@@ -124,7 +126,7 @@ def _choose(names, gpus):
 
 
 def _read_cluster(text):
-    """TF_CONFIG -> (addresses of the machines, the chief first; which of them this is). Raises UserError."""
+    """TF_CONFIG -> (addresses of the machines, the chief first; the index of this one). Raises UserError."""
     try:
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]
@@ -135,17 +137,17 @@ def _read_cluster(text):
         return addresses, me
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
-        raise UserError(f"TF_CONFIG {text}: must be as {example}; unset it to train on this machine alone") from error
+        raise UserError(f"TF_CONFIG {text}: must look like {example}; unset it to train on one machine") from error
 
 
 def _describe(gpus, strategy, tasks):
-    """What trains, in words."""
+    """The devices that train, in words."""
     import tensorflow as tf
 
     if gpus:
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-        kinds = collections.Counter(names)
-        here = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in kinds.items())
+        counts = collections.Counter(names)
+        here = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in counts.items())
         here = f"{'GPUs' if len(gpus) > 1 else 'GPU'}: {here}"
     else:
         here = f"CPU with {os.cpu_count()} cores"
@@ -157,7 +159,7 @@ def _describe(gpus, strategy, tasks):
 
 
 def fast_bfloat16():
-    """Whether the device that trains multiplies in bfloat16: AVX512-BF16 or AMX, or a GPU from Ampere on."""
+    """Whether the device multiplies in bfloat16: a CPU with AVX512-BF16 or AMX, or a GPU from Ampere on."""
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")

@@ -1,4 +1,4 @@
-"""Look at every file of a data set before training: modes, sizes, copies, and what does not decode.
+"""Check every file of a data set before training: modes, sizes, copies, and what does not decode.
 
 Imports neither TensorFlow nor the model.
 """
@@ -13,18 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from tqdm import tqdm
 
 from errors import UserError
-from photos import decoding
+from photos import decoding, finding
+from training.run_folder import folders_written
 
-BLOCK = 1024  # files handed to the threads at a time
-SHOWN = 100  # copies that are named
-# How to mend a file, by a part of the reason why it does not decode
+FILES_AT_A_TIME = 1024  # handed to the threads
+COPIES_NAMED = 100
+# How to fix a file, by a part of the reason why it does not decode
 REMEDIES = {
-    "truncated": "copy them anew from where they came, or delete them",
+    "truncated": "copy them again from their source, or delete them",
     "not an image": "save them as PNG or JPEG with a picture editor, or delete them",
-    "empty": "copy them anew from where they came, or delete them",
+    "empty": "copy them again from their source, or delete them",
     "pixels": "shrink them, or delete them",
-    "permission": "give yourself leave to read them (chmod u+r)",
-    "": "save them anew with a picture editor, or delete them",
+    "permission": "allow yourself to read them (chmod u+r)",
+    "": "save them again with a picture editor, or delete them",
 }
 
 
@@ -37,16 +38,15 @@ def check(config):
     skipped = collections.Counter()
     if not os.path.isdir(config.dataset):
         raise UserError(f"--dataset {config.dataset}: no such folder")
-    found = decoding.walk_photos(
-        config.dataset, lambda _, reason: skipped.update([reason]), leave_out=config.outputs().values()
-    )
+    leave_out = [*config.outputs().values(), *folders_written(config.checkpoint_dir)]
+    found = finding.walk_photos(config.dataset, lambda _, reason: skipped.update([reason]), leave_out=leave_out)
     paths = sorted(found)[: config.train_size]
     if not paths:
-        raise UserError(f"--dataset {config.dataset}: no images in it (looked for {' '.join(decoding.ENDINGS)})")
+        raise UserError(f"--dataset {config.dataset}: no images in it (looked for {' '.join(finding.ENDINGS)})")
 
     modes, sizes = collections.Counter(), collections.Counter()
     originals, copies, bad = {}, [], collections.defaultdict(list)
-    for path, (digest, mode, size, reason) in zip(paths, look_at_all(config.dataset, paths)):
+    for path, (digest, mode, size, reason) in zip(paths, examine_all(config.dataset, paths)):
         modes[mode] += bool(mode)
         sizes[size] += bool(size)
         if reason:
@@ -65,7 +65,7 @@ def check(config):
         print(f"smaller than --image_size {config.image_size}: {small:,}, which are enlarged")
     if skipped:
         print("skipped: " + counts(skipped))
-    print_list("exact copies", copies, SHOWN)
+    print_list("exact copies", copies, COPIES_NAMED)
     for what, lines in bad.items():
         print_list(f"bad, {what}", lines, len(lines))
     share = number / len(paths)
@@ -73,19 +73,19 @@ def check(config):
     return 0 if number <= decoding.bad_allowed(config.max_bad, len(paths)) else 2
 
 
-def look_at_all(folder, paths):
-    """What `look` says of each path, in order. Shows a bar on a terminal."""
+def examine_all(folder, paths):
+    """The findings of `examine` for each path, in order. Shows a bar on a terminal."""
     bar = tqdm(total=len(paths), unit="file", file=sys.stderr, disable=None, leave=False)
     paths = iter(paths)
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
-        while block := list(itertools.islice(paths, BLOCK)):
-            for findings in pool.map(look, [os.path.join(folder, path) for path in block]):
+        while block := list(itertools.islice(paths, FILES_AT_A_TIME)):
+            for findings in pool.map(examine, [os.path.join(folder, path) for path in block]):
                 bar.update()
                 yield findings
 
 
-def look(path):
-    """One file -> (digest of its bytes, mode, (width, height), why it does not decode); None for what is not so."""
+def examine(path):
+    """One file -> (digest of its bytes, mode, (width, height), why it does not decode), None where unknown."""
     mode = size = None
     try:
         if not os.path.getsize(path):
@@ -104,7 +104,7 @@ def look(path):
 
 
 def remedy(reason):
-    """How to mend files that do not decode for this reason."""
+    """How to fix files that do not decode for this reason."""
     return next(how for part, how in REMEDIES.items() if part in reason)
 
 

@@ -1,13 +1,9 @@
-"""What a person sees of a run: a progress bar or plain lines, and TensorBoard's logs."""
+"""What a run shows on the screen: a progress bar or plain lines, and warnings."""
 
-import contextlib
 import sys
 import time
 
-import tensorflow as tf
 from tqdm import tqdm
-
-from errors import SaveError
 
 
 def duration(seconds):
@@ -19,7 +15,7 @@ def duration(seconds):
 
 
 class Progress:
-    """A bar with losses and images/s on a terminal, else lines in the article's form."""
+    """On a terminal a bar with losses and images/s, elsewhere lines as the article prints them."""
 
     def __init__(self, start, stop, batches_per_epoch, batch_size):
         self.batches_per_epoch, self.batch_size = batches_per_epoch, batch_size
@@ -38,7 +34,7 @@ class Progress:
         )
 
     def advance(self):
-        """One more batch is done."""
+        """Count one more batch."""
         if self.position % self.batches_per_epoch == 0 or self.position == self.start:
             epochs = self.stop // self.batches_per_epoch
             self.bar.set_description_str(f"Epoch {self.position // self.batches_per_epoch + 1}/{epochs}", False)
@@ -52,7 +48,7 @@ class Progress:
         if self.position > self.start + 4 and not self.estimated:  # the first batch compiles
             self.estimated = True
             each = (now - self.log_time) / (self.position - self.log_position)
-            self.say(f"about {duration(each * (self.stop - self.position))} to go at {each:.2f} s a batch")
+            self.say(f"about {duration(each * (self.stop - self.position))} left at {each:.2f} s per batch")
         self.log_time, self.log_position = now, self.position
         d_loss, g_loss = losses["d_loss"], losses["g_loss"]
         if self.bar.disable:
@@ -72,15 +68,15 @@ class Progress:
         sys.stdout.flush()
 
     def close(self):
-        """Leave the bar as it stands."""
+        """Leave the bar as it is."""
         self.bar.close()
 
 
 class Watch:
-    """Warns, once of each, of a discriminator that has won and of a generator that draws one picture.
+    """Warns, once each, when one network has won or when the generator draws only one picture.
 
-    say: a function that prints a message. The bounds are ours: a healthy d_loss stays near 1, and
-    pixels of healthy samples vary by some 50 levels of 255.
+    say: a function that prints a message. The thresholds are ours: a healthy d_loss stays near 1, and
+    the pixels of healthy samples vary by some 50 levels of 255.
     """
 
     LONG = 500  # batches
@@ -89,68 +85,22 @@ class Watch:
         self.say, self.since, self.warned = say, {}, set()
 
     def losses(self, step, losses):
-        """Look at the losses of a step."""
+        """Check the losses of a step."""
         what = f"d_loss has been near zero for {self.LONG} batches: the discriminator has won, and"
-        self._note("d_loss", step, losses["d_loss"] < 0.05, f"{what} the generator learns little from it")
-        what = f"g_loss has been near zero for {self.LONG} batches: the discriminator takes all for real, and"
-        self._note("g_loss", step, losses["g_loss"] < 0.05, f"{what} the generator learns nothing from it")
+        self._check("d_loss", step, losses["d_loss"] < 0.05, f"{what} the generator learns little from it")
+        what = f"g_loss has been near zero for {self.LONG} batches: the discriminator takes every image for real, and"
+        self._check("g_loss", step, losses["g_loss"] < 0.05, f"{what} the generator learns nothing from it")
 
     def samples(self, step, images):
-        """Look at the samples of a step, uint8 [N, H, W, C]."""
+        """Check the samples of a step, uint8 [N, H, W, C]."""
         alike = float(images.std(axis=0).mean()) < 2
-        self._note("alike", step, alike, f"all samples have been alike for {self.LONG} batches: the generator is dead")
+        self._check("alike", step, alike, f"all samples have been alike for {self.LONG} batches: the generator is dead")
 
-    def _note(self, name, step, dead, message):
+    def _check(self, name, step, dead, message):
         since = self.since.setdefault(name, step) if dead else self.since.pop(name, step)
         if dead and step - since >= self.LONG and name not in self.warned:
             self.warned.add(name)
             self.say(
-                f"warning: {message}. If the samples get no better, stop and go back with --step to a checkpoint "
-                "from before, with --g_steps 3 or --d_learning_rate 0.0001"
+                f"warning: {message}. If the samples do not improve, stop, and go back to an earlier checkpoint with "
+                "--step, and with --g_steps 3 or --d_learning_rate 0.0001"
             )
-
-
-class Summaries:
-    """TensorBoard's logs, under the original's tags. Raises SaveError where they can't be written."""
-
-    def __init__(self, log_dir, step):
-        """log_dir: None writes nothing. step: batches already trained; what a process that was killed logged after
-        it is superseded."""
-        self.log_dir = log_dir
-        if log_dir is None:
-            self.writer = tf.summary.create_noop_writer()
-            return
-        with self.writing(), tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
-            start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
-            writer.add_session_log(start, step + 1)  # TensorBoard drops earlier events from this step on
-        self.writer = tf.summary.create_file_writer(log_dir)
-
-    @contextlib.contextmanager
-    def writing(self):
-        """TensorFlow's errors in words."""
-        try:
-            yield
-        except tf.errors.OpError as error:
-            raise SaveError(f"--log_dir {self.log_dir}: can't be written to ({SaveError.reason(error)})") from error
-
-    def scalars(self, step, losses, outputs, images_per_second):
-        """Losses, D's mean probabilities, rate; histograms of z, D(x) (d) and D(G(z)) (d_)."""
-        names = {"d_real": "D(x)", "d_fake": "D(G(z))"}
-        with self.writing(), self.writer.as_default(step):
-            for name, value in losses.items():
-                tf.summary.scalar(names.get(name, name), value)
-            tf.summary.scalar("images_per_second", images_per_second)
-            for name, values in outputs.items():
-                tf.summary.histogram(name, values)
-            self.writer.flush()
-
-    def images(self, step, grid):
-        """The sample grid, uint8 [H, W, C]."""
-        with self.writing(), self.writer.as_default(step):
-            tf.summary.image("G", grid[None])
-            self.writer.flush()
-
-    def close(self):
-        """Let go of the file. Nothing is pending."""
-        with contextlib.suppress(tf.errors.OpError):  # an error of before, once more
-            self.writer.close()

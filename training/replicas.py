@@ -1,4 +1,4 @@
-"""The devices, of one machine or of several, that share each batch: tf.distribute, as this program uses it."""
+"""The devices, of one machine or of several, that share each batch, through tf.distribute."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,53 +7,65 @@ from errors import UserError
 
 
 class Replicas:
-    """The replicas of a tf.distribute strategy, each of which trains on its slice of every batch.
+    """The replicas of a tf.distribute strategy. Each trains on its slice of every batch.
 
-    Slices are in the order in which one device would see the batch. Without a strategy there is one
-    replica, TensorFlow's default, and nothing here costs anything.
+    The slices are in the order of the whole batch. Without a strategy there is one replica,
+    TensorFlow's default, and nothing here costs time.
 
-    `number`: replicas in all; `chief`: whether this process writes the files; `alone`: whether there
-    is no other; `rows`: the slice of a batch that this process reads.
+    number: replicas in all
+    alone: whether this process has all of them
+    is_first: whether this process has the first one; it writes the files
+    local_rows: the slice of each batch that this process reads
 
-    Raises UserError for a batch that can't be shared out evenly.
+    Raises UserError for a batch that can't be divided evenly, and for XLA on several replicas.
     """
 
-    def __init__(self, batch_size, strategy=None):
+    def __init__(self, batch_size, strategy=None, xla=False):
         self.strategy = strategy = strategy or tf.distribute.get_strategy()
-        self.number = strategy.num_replicas_in_sync
+        self.batch_size, self.number = batch_size, strategy.num_replicas_in_sync
         if batch_size % self.number:
             raise UserError(
                 f"--batch_size {batch_size}: does not divide over {self.number} devices; "
                 f"give a multiple of {self.number}, or fewer --devices"
             )
+        if xla and self.number > 1:
+            raise UserError("--xla: works on one device only; leave it out, or give --devices 1")
         ids = [int(number) for number in strategy.experimental_local_results(strategy.run(_replica_id))]
-        self.alone, self.chief = len(ids) == self.number, ids[0] == 0
+        self.alone, self.is_first, self.first_id = len(ids) == self.number, ids[0] == 0, ids[0]
         self.share = batch_size // self.number
-        self.rows = slice(ids[0] * self.share, (ids[-1] + 1) * self.share)
-        self.first = ids[0]
+        self.local_rows = slice(ids[0] * self.share, (ids[-1] + 1) * self.share)
 
-    def spread(self, rows):
-        """The rows of this process' replicas, an array or tensor, as each replica's own on its device."""
+    def batches(self, data, start, stop):
+        """The batches of data, an ImageFolder, from position start to stop, on the devices of this process."""
+        return data.batches(start, stop, rows=self.local_rows, to_device=self.to_devices)
+
+    def train_step(self, dcgan, images, step):
+        """Train on a batch of `batches` with the z of this step -> (losses, outputs) as DCGAN.update returns them.
+
+        The outputs are each replica's own rows; `gather` collects them.
+        """
+        z = self.to_devices(dcgan.draw_z(self.batch_size, step)[self.local_rows])
+        losses, outputs = self.strategy.run(dcgan.compiled_update, (images, z))
+        return self.first_of(losses), outputs
+
+    def to_devices(self, rows):
+        """Copy the rows of this process's replicas, an array or tensor, to each replica's device."""
         if self.number == 1:
             return tf.convert_to_tensor(rows)
 
         def slice_of(context):
-            k = context.replica_id_in_sync_group - self.first
+            k = context.replica_id_in_sync_group - self.first_id
             with tf.device(self.strategy.extended.worker_devices[k]):
                 return tf.identity(rows[k * self.share : (k + 1) * self.share])
 
         return self.strategy.experimental_distribute_values_from_function(slice_of)
 
-    def run(self, function, *arguments):
-        """Call function on every replica, with its own part of what `spread` gave."""
-        return self.strategy.run(function, arguments)
-
     def first_of(self, values):
-        """Of a structure of values that are equal on all replicas, this process' first."""
+        """This process's first value of each in a structure of values that are equal on all replicas."""
         return tf.nest.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], values)
 
     def gather(self, values):
-        """Every replica's rows of a structure of values, in the order of the batch. All processes call it."""
+        """The rows of all replicas, in the order of the batch, of a structure of values. All processes must call it."""
         return values if self.number == 1 else self.first_of(self._all_gather(values))
 
     @tf.function(autograph=False)  # strategy.gather would trace anew at each call
@@ -64,10 +76,10 @@ class Replicas:
 
         return self.strategy.run(gather, (values,))
 
-    def ask(self, number):
-        """What each replica's process says, a whole number, in the replicas' order -> int64 array."""
-        rows = np.full([self.rows.stop - self.rows.start], number, np.int64)
-        return np.asarray(self.gather(self.spread(rows)))[:: self.share]
+    def gather_number(self, number):
+        """One whole number from each replica's process, in the replicas' order -> int64 array."""
+        rows = np.full([self.local_rows.stop - self.local_rows.start], number, np.int64)
+        return np.asarray(self.gather(self.to_devices(rows)))[:: self.share]
 
 
 @tf.function(autograph=False)

@@ -1,10 +1,12 @@
-"""The settings of a training run: each name, default, bound and help text, written once.
+"""The settings of a training run. Each one's name, default, valid values and help text are written here, once.
 
-train-dcgan.py makes its flags from them, checkpointing.py keeps them beside the checkpoints, and
-DCGAN gets its keywords from them. Imports neither TensorFlow nor NumPy, so that --help is quick.
+train-dcgan.py makes its flags from them, run_folder.py keeps them beside the checkpoints, and DCGAN
+takes its keywords from them. The kinds of values (`whole`, `real`, ...) serve the flags of the other
+scripts too. Imports neither TensorFlow nor NumPy, so that --help is fast.
 """
 
 import dataclasses
+import functools
 import math
 import os
 import re
@@ -12,184 +14,164 @@ from dataclasses import dataclass
 
 from errors import UserError
 
-IMAGE_SIZES = (16, 32, 64, 128, 256)  # 64 is the article's; the others by the same rule
+IMAGE_SIZES = (16, 32, 64, 128, 256)  # 64 is the article's; model.py builds the others by the same rule
 
 
-def setting(default, group, help, valid="", check=None, metavar=None, defines=False):
-    """A field of TrainConfig. `valid` says in words what `check` tests.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: how its text is read, which values are valid, and how help texts call it."""
 
-    `defines`: the setting is part of what the run is, so a resume refuses another value.
-    """
-    metadata = dict(group=group, help=help, valid=valid, check=check, metavar=metavar, defines=defines)
-    return dataclasses.field(default=default, metadata=metadata)
+    read: type  # makes a value of a flag's text; raises ValueError
+    valid: str  # which values are valid, in words
+    is_valid: object  # value -> bool
+    metavar: str
+
+    def check(self, flag, value):
+        """Raise UserError, naming the flag, unless the value is valid."""
+        if not self.is_valid(value):
+            raise UserError(f"{flag} {value}: must be {self.valid}")
+
+    def parse(self, flag, text):
+        """A flag's text -> its value. Raises UserError, naming the flag."""
+        try:
+            value = self.read(text)
+        except ValueError:
+            value = None
+        if value is None or not self.is_valid(value):
+            raise UserError(f"{flag} {text}: must be {self.valid}")
+        return value
 
 
-def parse(field, text):
-    """A flag's text as a value of its field's type. Raises UserError, naming the flag."""
-    try:
-        return field.type(text)
-    except ValueError:
-        raise UserError(f"--{field.name} {text}: must be {field.metadata['valid']}") from None
+def whole(least, most=None):
+    """Whole numbers from `least` to `most`."""
+    valid = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
+    return Kind(int, valid, lambda n: n >= least and (most is None or n <= most), "N")
 
 
-def at_least(least):
-    """Keywords of a `setting` that takes whole numbers from `least` on."""
-    return dict(valid=f"a whole number of at least {least}", check=lambda n: n >= least)
+def real(least=-math.inf, below=math.inf):
+    """Numbers from `least` up to, but not including, `below`."""
+    valid = f"a number of at least {least:g}" if below == math.inf else f"a number from {least:g} to below {below:g}"
+    return Kind(float, valid, lambda x: least <= x < below, "X")
 
 
 def one_of(*choices):
-    """Keywords of a `setting` that takes one of a few values."""
+    """One of a few values of one type."""
     names = [str(choice) for choice in choices]
-    return dict(valid="one of " + ", ".join(names), metavar="|".join(names), check=lambda value: value in choices)
+    return Kind(type(choices[0]), "one of " + ", ".join(names), lambda value: value in choices, "|".join(names))
 
 
-WIDTH = dict(valid="a whole number from 1 to 65536", check=lambda n: 1 <= n <= 65536)
-FOLDER = dict(
-    valid="the name of a folder, in UTF-8",
-    check=lambda name: name and "://" not in name and not _lone_bytes(name),  # TensorFlow takes :// for a bucket, say
-)
-CHECKPOINT_FOLDER = dict(
-    valid="the name of a folder, in UTF-8, without [ and \\, which TensorFlow takes for a pattern",
-    check=lambda name: FOLDER["check"](name) and not set(name) & set("[\\"),
-)
-RATE = dict(valid="a number above 0", check=lambda x: 0 < x < math.inf)
+def text(metavar, valid="a text", is_valid=lambda text: True):
+    """Any text that `is_valid` accepts."""
+    return Kind(str, valid, is_valid, metavar)
 
 
-def _lone_bytes(name):
-    """Whether a name holds bytes that are not UTF-8, which TensorFlow does not take in a path."""
-    return any("\ud800" <= character <= "\udfff" for character in name)
+def _is_folder_name(name):
+    """TensorFlow takes "://" for a remote file system, and only names in UTF-8."""
+    return bool(name) and "://" not in name and not re.search("[\ud800-\udfff]", name)
 
 
 def _are_devices(names):
-    """Whether they are devices' names, all of one kind and none twice, or a number."""
+    """Whether they are devices' names, all of one type and none twice, or a number."""
     parts = names.upper().split(",")
-    same_kind = re.fullmatch(r"(CPU:\d+,)*CPU:\d+|(GPU:\d+,)*GPU:\d+", ",".join(parts))
-    return re.fullmatch("[1-9][0-9]*", names) or (same_kind and len(set(parts)) == len(parts))
+    same_type = re.fullmatch(r"(CPU:\d+,)*CPU:\d+|(GPU:\d+,)*GPU:\d+", ",".join(parts))
+    return re.fullmatch("[1-9][0-9]*", names) or (same_type and len(set(parts)) == len(parts))
+
+
+WIDTH = whole(1, 65536)
+RATE = Kind(float, "a number above 0", lambda x: 0 < x < math.inf, "X")
+SHARE = Kind(float, "a number from 0 to 1", lambda x: 0 <= x <= 1, "X")
+DECAY = Kind(float, "a number above 0 and below 1", lambda x: 0 < x < 1, "X")
+DEVICES = text("N|NAMES", "a number, or names such as GPU:0,GPU:2 or CPU:0,CPU:1", _are_devices)
+FOLDER = text("DIR", "the name of a folder, in UTF-8", _is_folder_name)
+CHECKPOINT_FOLDER = text(
+    "DIR",
+    "the name of a folder, in UTF-8, without [ and \\, which TensorFlow reads as a pattern",
+    lambda name: _is_folder_name(name) and not set(name) & set("[\\"),
+)
+
+
+def setting(default, kind, help, *, group, defines=False):
+    """A field of TrainConfig. kind: None for a switch.
+
+    defines: the setting is part of what the run is, so a resume with another value is refused.
+    """
+    return dataclasses.field(default=default, metadata=dict(kind=kind, help=help, group=group, defines=defines))
+
+
+data, train, network, output = (
+    functools.partial(setting, group=group) for group in ("data", "training", "network", "output")
+)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run. Raises UserError for a value out of bounds, naming its flag.
+    """The settings of one training run. Raises UserError for an invalid value, naming its flag.
 
-    Names and defaults are those of bamos/dcgan-completion.tensorflow where it has them.
+    Names and defaults are those of bamos/dcgan-completion.tensorflow, where it has the setting.
     """
 
-    dataset: str = setting("", "data", "folder of images, searched recursively (required)")
-    train_size: int = setting(
-        None, "data", "use the first N images by sorted path (default: all)", **at_least(1), defines=True
-    )
-    crop: int = setting(
-        None,
-        "data",
-        "centre crop of N pixels before resizing, such as 108 for CelebA or 128 for LFW as downloaded "
-        "(default: the largest square)",
-        **at_least(1),
-        defines=True,
-    )
-    flip: bool = setting(False, "data", "mirror each image at random, anew in each epoch", defines=True)
+    dataset: str = data("", FOLDER, "folder of images, searched recursively (required)")
+    train_size: int = data(None, whole(1), "use the first N images by sorted path (default: all)", defines=True)
+    crop: int = data(
+        None, whole(1), "crop the central N pixels before resizing: 108 for CelebA, 128 for LFW as downloaded "
+        "(default: the largest square)", defines=True)  # fmt: skip
+    flip: bool = data(False, None, "mirror each image at random, anew in each epoch", defines=True)
+    cache: str = data(
+        "auto", one_of("auto", "on", "off"), "keep decoded images in memory: auto (up to a quarter of the free "
+        "memory), on (all) or off")  # fmt: skip
+    max_bad: float = data(0.01, SHARE, "stop when more than this share of the files is broken")
 
-    cache: str = setting(
-        "auto",
-        "data",
-        "keep decoded images in memory: auto (what fits a quarter of the free memory), on (all) or off",
-        **one_of("auto", "on", "off"),
+    epoch: int = train(25, whole(1), "passes over the data in all, earlier runs included")
+    batch_size: int = train(64, WIDTH, "images per batch", defines=True)
+    learning_rate: float = train(2e-4, RATE, "learning rate of both Adam optimizers")
+    d_learning_rate: float = train(None, RATE, "the discriminator's learning rate (default: --learning_rate)")
+    g_learning_rate: float = train(None, RATE, "the generator's learning rate (default: --learning_rate)")
+    beta1: float = train(0.5, real(0, 1), "decay rate of Adam's first moment")
+    g_steps: int = train(2, whole(1), "generator updates per discriminator update")
+    ema: float = train(
+        None, DECAY, "draw samples with a moving average of the generator's weights, of this decay; 0.999 gives better "
+        "faces (default: no average, as in the original)", defines=True)  # fmt: skip
+    seed: int = train(
+        0, whole(0, 2**31 - 1), "initial weights, z, the order of images and mirroring follow from it", defines=True
     )
+    precision: str = train(
+        "float32", one_of("float32", "bfloat16"), "number format of convolutions and matrix products; bfloat16 is "
+        "faster where the processor supports it")  # fmt: skip
+    xla: bool = train(False, None, "compile the update with XLA, for a GPU; slower on a CPU")
+    devices: str = train(
+        None, DEVICES, "how many GPUs to use, or which, such as GPU:0,GPU:2 (default: all; CPU:0,CPU:1 are two logical "
+        "devices, for a trial)")  # fmt: skip
+    init_from: str = train(
+        None, FOLDER, "start a new run from the weights in this folder: another run's, or a TF1 checkpoint of the "
+        "original")  # fmt: skip
+    deterministic: bool = train(False, None, "repeat a run bit for bit on a CPU, a little slower")
 
-    max_bad: float = setting(
-        0.01,
-        "data",
-        "share of the files that may turn out broken before training stops",
-        valid="a number from 0 to 1",
-        check=lambda share: 0 <= share <= 1,
-    )
+    image_size: int = network(64, one_of(*IMAGE_SIZES), "height and width of the images in pixels", defines=True)
+    c_dim: int = network(3, one_of(1, 3), "channels: 3 for colour, 1 for gray", defines=True)
+    z_dim: int = network(100, WIDTH, "length of z", defines=True)
+    gf_dim: int = network(64, WIDTH, "width of the generator's last hidden layer", defines=True)
+    df_dim: int = network(64, WIDTH, "width of the discriminator's first layer", defines=True)
 
-    epoch: int = setting(25, "training", "passes over the data in all, not those still to do", **at_least(1))
-    batch_size: int = setting(64, "training", "images a batch", **WIDTH, defines=True)
-    learning_rate: float = setting(2e-4, "training", "of both Adam optimizers", **RATE)
-    d_learning_rate: float = setting(None, "training", "of the discriminator (default: --learning_rate)", **RATE)
-    g_learning_rate: float = setting(None, "training", "of the generator (default: --learning_rate)", **RATE)
-    beta1: float = setting(
-        0.5,
-        "training",
-        "Adam's momentum",
-        valid="a number from 0 up to, not including, 1",
-        check=lambda x: 0 <= x < 1,
-    )
-    g_steps: int = setting(2, "training", "generator updates for each discriminator update", **at_least(1))
-    ema: float = setting(
-        None,
-        "training",
-        "decay of a moving average of the generator's weights, which then draws the samples; 0.999 gives better faces "
-        "sooner (default: none, as in the original)",
-        valid="a number above 0 and below 1",
-        check=lambda x: 0 < x < 1,
-        defines=True,
-    )
-    seed: int = setting(
-        0,
-        "training",
-        "of the initial weights, z, the order of images and mirroring",
-        valid="a whole number from 0 to 2147483647",
-        check=lambda n: 0 <= n < 2**31,
-        defines=True,
-    )
-    precision: str = setting(
-        "float32",
-        "training",
-        "of convolutions and matrix products: float32, or bfloat16 (faster where the processor has it)",
-        **one_of("float32", "bfloat16"),
-    )
-    xla: bool = setting(False, "training", "compile the step with XLA (slower on a CPU; try it on a GPU)")
-    devices: str = setting(
-        None,
-        "training",
-        "how many GPUs, or which: GPU:0,GPU:2 (default: all; CPU:0,CPU:1 are logical devices, to try it)",
-        valid="a number, or names such as GPU:0,GPU:2 or CPU:0,CPU:1",
-        check=_are_devices,
-        metavar="N|NAMES",
-    )
-    init_from: str = setting(
-        None,
-        "training",
-        "start a new run from the weights in this folder: a TF1 checkpoint of the original, or this program's own",
-        **FOLDER,
-    )
-    deterministic: bool = setting(
-        False, "training", "repeat a run bit for bit on a CPU, at some cost in speed (see README)"
-    )
-
-    image_size: int = setting(
-        64, "network", "height and width of the images in pixels", **one_of(*IMAGE_SIZES), defines=True
-    )
-    c_dim: int = setting(3, "network", "channels: 3 for colour, 1 for gray", **one_of(1, 3), defines=True)
-    z_dim: int = setting(100, "network", "numbers in z", **WIDTH, defines=True)
-    gf_dim: int = setting(64, "network", "width of the generator's last hidden layer", **WIDTH, defines=True)
-    df_dim: int = setting(64, "network", "width of the discriminator's first layer", **WIDTH, defines=True)
-
-    checkpoint_dir: str = setting(
-        "checkpoints", "output", "where checkpoints go; a second run resumes from there", **CHECKPOINT_FOLDER
-    )
-    sample_dir: str = setting("samples", "output", "where sample grids go", **FOLDER)
-    log_dir: str = setting("logs", "output", "where TensorBoard logs go", **FOLDER)
-    sample_every: int = setting(100, "output", "batches between sample grids", **at_least(1))
-    checkpoint_every: int = setting(500, "output", "batches between checkpoints", **at_least(1))
-    log_every: int = setting(10, "output", "batches between logged losses", **at_least(1))
-    max_to_keep: int = setting(3, "output", "checkpoints to keep, the newest ones", **at_least(2))
-    step: int = setting(None, "output", "resume from the checkpoint of this step, not the newest", **at_least(1))
+    checkpoint_dir: str = output("checkpoints", CHECKPOINT_FOLDER, "folder for checkpoints; a second run resumes there")
+    sample_dir: str = output("samples", FOLDER, "folder for sample grids")
+    log_dir: str = output("logs", FOLDER, "folder for TensorBoard's logs")
+    sample_every: int = output(100, whole(1), "batches between sample grids")
+    checkpoint_every: int = output(500, whole(1), "batches between checkpoints")
+    log_every: int = output(10, whole(1), "batches between logged losses")
+    max_to_keep: int = output(3, whole(2), "how many checkpoints to keep, the newest ones")
+    step: int = output(None, whole(1), "resume from the checkpoint of this step (default: the newest)")
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value, rule = getattr(self, field.name), field.metadata
-            if value is None:
-                continue
-            if rule["check"] and not rule["check"](value):
-                raise UserError(f"--{field.name} {value}: must be {rule['valid']}")
+            value, kind = getattr(self, field.name), field.metadata["kind"]
+            if kind and value is not None and not (field.name == "dataset" and value == ""):
+                kind.check(f"--{field.name}", value)
         for name, folder in self.outputs().items():
             if self.dataset and os.path.realpath(folder) == os.path.realpath(self.dataset):
                 raise UserError(f"--{name} {folder}: is the folder of the images; name another")
 
     def outputs(self):
-        """The folders that are written to, by the names of their settings."""
+        """The folders that the run writes to, by the names of their settings."""
         return {name: getattr(self, name) for name in ("checkpoint_dir", "sample_dir", "log_dir")}
 
     def model_keywords(self):
@@ -199,10 +181,10 @@ class TrainConfig:
         return {name: getattr(self, name) for name in names.split()}
 
     def compare(self, saved):
-        """What differs from `saved`, the settings of an earlier run as a dict.
+        """What differs from `saved`, an earlier run's settings as a dict.
 
-        Returns two lists of lines: differences that make it another run, and those that may be.
-        The folders of what comes out, and --step, are not compared.
+        Returns two lists of lines: the differences that make it another run, and those that are
+        allowed. Output folders and --step are not compared.
         """
         defining, allowed = [], []
         for field in dataclasses.fields(self):
@@ -212,10 +194,10 @@ class TrainConfig:
             if field.name == "dataset":
                 before, now = os.path.abspath(str(before)), os.path.abspath(now)
             if before != now:
-                line = f"--{field.name}: {_show(before)} before, {_show(now)} now"
+                line = f"--{field.name}: {_in_words(before)} before, {_in_words(now)} now"
                 (defining if field.metadata["defines"] else allowed).append(line)
         return defining, allowed
 
 
-def _show(value):
+def _in_words(value):
     return {"None": "not given", "True": "on", "False": "off"}.get(str(value), value)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from photos import decoding
+from photos import decoding, finding
 
 
 def gradient(width=12, height=8):
@@ -18,7 +18,7 @@ def gradient(width=12, height=8):
 
 def found(folder):
     skipped = collections.Counter()
-    paths = list(decoding.walk_photos(str(folder), lambda path, reason: skipped.update([reason])))
+    paths = list(finding.walk_photos(str(folder), lambda path, reason: skipped.update([reason])))
     return paths, dict(skipped)
 
 

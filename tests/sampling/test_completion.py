@@ -1,17 +1,15 @@
-import argparse
 import os
 
 import numpy as np
 import pytest
-from conftest import FIXTURES, face_photo, load_script
+from conftest import TF1, face_photo, load_script
 from PIL import Image
 
 from errors import UserError
-from sampling import completion
-from training.checkpointing import load_model
+from sampling import blending, completion
+from sampling.loading import load_model
 
 complete = load_script("complete.py")
-TF1 = os.path.join(FIXTURES, "tf1_checkpoint")
 KINDS = ["random", "center", "left", "full", "grid", "lowres"]
 
 
@@ -20,8 +18,8 @@ def dcgan():
     return load_model(TF1)[0]
 
 
-def options(**changes):
-    return argparse.Namespace(**dict(
+def settings(**changes):
+    return completion.SearchSettings(**dict(
         approach="adam", lr=0.05, beta1=0.9, beta2=0.999, eps=1e-8, hmcBeta=1e4, hmcEps=0.01, hmcL=10, hmcAnneal=1.0,
         nIter=20, outInterval=10, lam=0.1, restarts=1, seed=0,
     ) | changes)  # fmt: skip
@@ -31,7 +29,7 @@ def search(dcgan, images, mask, lowres=False, **changes):
     """What `report` was called with."""
     reports = []
     masks = np.repeat(mask[None], len(images), axis=0)
-    completion.Search(dcgan, options(**changes), lowres).complete(images, masks, lambda *r: reports.append(r))
+    completion.Search(dcgan, settings(**changes), lowres).complete(images, masks, lambda *r: reports.append(r))
     return reports
 
 
@@ -97,13 +95,13 @@ def test_blending_takes_gradients_and_meets_the_rim():
     rng = np.random.default_rng(0)
     image = rng.uniform(-0.5, 0.5, [16, 16, 3]).astype(np.float32)
     mask = completion.make_mask("center", 16)
-    np.testing.assert_allclose(completion.blend(image, image + 0.3, mask), image, atol=1e-5)  # a shift goes away
-    ours = completion.blend(image, rng.uniform(-0.5, 0.5, image.shape), mask)
+    np.testing.assert_allclose(blending.blend(image, image + 0.3, mask), image, atol=1e-5)  # a shift goes away
+    ours = blending.blend(image, rng.uniform(-0.5, 0.5, image.shape), mask)
     np.testing.assert_array_equal(ours[mask[..., 0] == 1], image[mask[..., 0] == 1])
     for kind in ("full", "lowres"):
         mask = completion.make_mask(kind, 16)
         expected = image if kind == "full" else image + 0.1
-        np.testing.assert_allclose(completion.blend(image, image + 0.1, mask), expected, atol=1e-6)
+        np.testing.assert_allclose(blending.blend(image, image + 0.1, mask), expected, atol=1e-6)
 
 
 def test_lowres_shows_the_means_of_blocks():
@@ -116,8 +114,8 @@ def test_lowres_shows_the_means_of_blocks():
 def test_psnr_is_that_of_the_hole():
     mask = completion.make_mask("left", 8)
     a, b = np.zeros([8, 8, 3]), np.full([8, 8, 3], 0.2)
-    assert completion.psnr(a, b, mask) == pytest.approx(20.0)
-    assert completion.psnr(a, a, mask) == completion.psnr(a, b, np.ones_like(mask)) == float("inf")
+    assert blending.psnr(a, b, mask) == pytest.approx(20.0)
+    assert blending.psnr(a, a, mask) == blending.psnr(a, b, np.ones_like(mask)) == float("inf")
 
 
 @pytest.fixture

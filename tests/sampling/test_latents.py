@@ -6,13 +6,13 @@ from sampling import latents
 
 
 def test_picks_are_numbers_and_ranges():
-    assert latents.parse_picks("3,7,10-12", "--seeds") == [3, 7, 10, 11, 12]
+    assert latents.parse_numbers("3,7,10-12", "--seeds") == [3, 7, 10, 11, 12]
 
 
 @pytest.mark.parametrize("text", ["", "x", "3-", "7-3", "-1", "1,,2", "0-99999999"])
 def test_bad_picks_are_refused_by_flag(text):
     with pytest.raises(UserError, match=r"--seeds .*such as 3,7,10-20"):
-        latents.parse_picks(text, "--seeds")
+        latents.parse_numbers(text, "--seeds")
 
 
 def test_z_of_a_picture_depends_on_seed_and_number_alone():
@@ -26,7 +26,7 @@ def test_saved_z_reads_back(tmp_path):
     z = latents.draw(0, range(3), 8)
     latents.save(tmp_path / "z.npz", z)
     np.testing.assert_array_equal(latents.load(tmp_path / "z.npz", 8), z)
-    with pytest.raises(UserError, match=r"shape \[3, 8\]; \[N, 9\]"):
+    with pytest.raises(UserError, match=r"shape \[3, 8\]; it must be \[N, 9\]"):
         latents.load(tmp_path / "z.npz", 9)
 
 

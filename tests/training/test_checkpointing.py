@@ -10,7 +10,8 @@ from conftest import ROOT
 from hypothesis import given, strategies
 
 from errors import UserError
-from training import checkpointing, loop
+from sampling import loading
+from training import checkpointing, loop, run_folder
 
 
 def make(folder, value=0.0, max_to_keep=3):
@@ -101,7 +102,7 @@ def test_damaged_checkpoint_is_named_and_the_one_before_it_restored(tmp_path, ca
     spoil(checkpoints.path(10) + part, how)
     assert checkpoints.restore() == 5
     np.testing.assert_array_equal(x, np.arange(100.0))
-    named = f"{checkpoints.path(10)}: damaged, it does not restore" in capsys.readouterr().out
+    named = f"{checkpoints.path(10)}: damaged, it can't be restored" in capsys.readouterr().out
     assert named or (how, part) == ("gone", ".index")  # which is no checkpoint at all
     checkpoints.save(10)
     assert checkpoints.restore() == 10
@@ -161,8 +162,8 @@ def test_a_model_is_not_loaded_from_a_damaged_checkpoint(tiny):
     loop.train(config)
     spoil(os.path.join(config.checkpoint_dir, "DCGAN.model-6.data-00000-of-00001"), "flipped")
     with pytest.raises(UserError, match=r"DCGAN\.model-6: damaged.*; the one before it is of step 3"):
-        checkpointing.load_model(config.checkpoint_dir)
-    assert checkpointing.load_model(config.checkpoint_dir, 3)[1] == 3
+        loading.load_model(config.checkpoint_dir)
+    assert loading.load_model(config.checkpoint_dir, 3)[1] == 3
 
 
 def test_damaged_checkpoint_does_not_count_as_one_to_keep(tmp_path):
@@ -203,7 +204,7 @@ def test_saving_a_step_again_does_not_touch_it(tmp_path):
 def test_settings_that_are_none_are_refused(tmp_path, content):
     (tmp_path / "settings.json").write_text(content)
     with pytest.raises(UserError, match=r"settings.json: .*; restore it or use another folder"):
-        checkpointing.read_settings(str(tmp_path))
+        run_folder.read_settings(str(tmp_path))
 
 
 def test_scraps_of_a_dead_save_are_cleared(tmp_path):
@@ -244,10 +245,10 @@ def test_second_holder_is_refused_and_a_dead_one_does_not_block(tmp_path):
 
 
 def test_settings_read_back_and_broken_ones_are_named(tmp_path):
-    assert checkpointing.read_settings(str(tmp_path)) is None
+    assert run_folder.read_settings(str(tmp_path)) is None
     settings = dict(image_size=64, z_dim=100, gf_dim=8, df_dim=8, c_dim=3, dataset="ü")
-    checkpointing.write_json(str(tmp_path), "settings.json", settings)
-    assert checkpointing.read_settings(str(tmp_path)) == settings
+    run_folder.write_json(str(tmp_path), "settings.json", settings)
+    assert run_folder.read_settings(str(tmp_path)) == settings
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(UserError, match=r"settings.json: not readable as JSON"):
-        checkpointing.read_settings(str(tmp_path))
+        run_folder.read_settings(str(tmp_path))

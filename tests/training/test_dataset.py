@@ -87,7 +87,7 @@ def test_describes_what_it_found(copy):
     (copy / "notes.txt").touch()
     Image.new("RGB", (30, 20)).save(copy / "wide.png")
     lines = list(folder_of(str(copy)).describe())
-    assert lines[0] == f"27 images in {copy}, 6 batches of 4 an epoch"
+    assert lines[0] == f"27 images in {copy}, 6 batches of 4 per epoch"
     assert lines[1] == "sizes: 64x64 (96%), 30x20 (4%)"
     assert lines[2] == "cache: all images stay in memory once read, 0 MB"
     assert lines[3] == "skipped: 1 (.txt)"

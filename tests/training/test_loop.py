@@ -2,18 +2,20 @@ import dataclasses
 import glob
 import os
 import re
+import shutil
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import FIXTURES
+from conftest import FIXTURES, TF1
 from PIL import Image
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 import utils
-from errors import NumbersError, UserError
-from training import checkpointing, loop
+from errors import NotFiniteError, UserError
+from sampling import loading
+from training import loop, resume, run, run_folder
 
 
 def names(folder):
@@ -36,11 +38,11 @@ def test_run_leaves_samples_logs_and_checkpoints(tiny, capsys):
     config = tiny(epoch=2, sample_every=4, checkpoint_every=5)
     assert loop.train(config, "a test") == 0
     assert names(config.sample_dir) == ["real.png", "train_00_0003.png", "train_01_0001.png", "train_01_0005.png"]
-    assert checkpointing.latest_steps(config.checkpoint_dir) == [5, 10, 12]
+    assert run_folder.latest_steps(config.checkpoint_dir) == [5, 10, 12]
     with Image.open(os.path.join(config.sample_dir, "train_01_0005.png")) as grid:
         assert grid.size == (128, 128)
     printed = capsys.readouterr().out
-    assert "26 images" in printed and "6 batches of 4 an epoch" in printed
+    assert "26 images" in printed and "6 batches of 4 per epoch" in printed
     assert "training in float32 on a test" in printed
     assert "Epoch: [ 0] [   0/   6] time: " in printed and "Epoch: [ 1] [   5/   6] time: " in printed
     assert printed.splitlines()[-2].endswith("samples/train_01_0005.png")
@@ -98,6 +100,23 @@ def test_resume_gives_bit_for_bit_what_an_uninterrupted_run_gives(tiny, tmp_path
     assert [event.step for event in events(parts.log_dir).Tensors("d_loss")] == list(range(1, 13))
 
 
+def test_a_run_from_before_the_packages_restores_bit_for_bit_and_continues(tiny, tmp_path, capsys):
+    """Its checkpoint was written when all modules lay flat at the top."""
+    shutil.copytree(os.path.join(FIXTURES, "run_before_packages"), tmp_path / "c")
+    folders = dict(checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l"))
+    config = tiny(**folders, epoch=2, flip=True, ema=0.9, deterministic=True)
+    opened = run.Run.open(config, loop.open_data(config), tf.distribute.get_strategy())
+    assert (opened.step, opened.position) == (6, 6)
+    opened.checkpoints.save(7)
+    opened.checkpoints.lock.close()
+    before, now = weights(config, 6), weights(config, 7)
+    assert before.keys() == now.keys() and len(before) == 80
+    for name, value in before.items():
+        np.testing.assert_array_equal(now[name], value, err_msg=name)
+    assert loop.train(dataclasses.replace(config, step=6)) == 0
+    assert "DCGAN.model-6: epoch 1, batch 0 of 6" in capsys.readouterr().out
+
+
 def test_average_of_the_weights_is_resumed_and_loaded(tiny, tmp_path):
     config = tiny(epoch=2, ema=0.9)
     loop.train(config)
@@ -109,7 +128,7 @@ def test_average_of_the_weights_is_resumed_and_loaded(tiny, tmp_path):
     assert sum("g_ema" in name for name in expected) == 14
     for name, value in expected.items():
         np.testing.assert_array_equal(ours[name], value, err_msg=name)
-    dcgan, _ = checkpointing.load_model(config.checkpoint_dir)
+    dcgan, _ = loading.load_model(config.checkpoint_dir)
     last = Image.open(os.path.join(config.sample_dir, "train_01_0005.png"))
     grid = utils.merge(utils.inverse_transform(dcgan.sample(expected["sample_z/.ATTRIBUTES/VARIABLE_VALUE"])))
     np.testing.assert_allclose(np.asarray(last, int), grid, atol=1)
@@ -135,7 +154,7 @@ def test_finished_run_says_so_and_changes_nothing(tiny, capsys):
     before = names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir)
     capsys.readouterr()
     assert loop.train(config) == 0
-    assert "1 epochs are done; a larger --epoch, such as 6, goes on" in capsys.readouterr().out
+    assert "1 epochs are done; a larger --epoch, such as 6, continues the run" in capsys.readouterr().out
     assert before == (names(config.log_dir), names(config.sample_dir), names(config.checkpoint_dir))
 
 
@@ -153,7 +172,7 @@ def test_another_runs_settings_are_refused_and_listed(tiny):
     loop.train(config)
     with pytest.raises(UserError) as error:
         loop.train(dataclasses.replace(config, gf_dim=8, seed=3, epoch=9))
-    for part in ("--gf_dim: 4 before, 8 now", "--seed: 0 before, 3 now", "start afresh"):
+    for part in ("--gf_dim: 4 before, 8 now", "--seed: 0 before, 3 now", "start a new one"):
         assert part in str(error.value)
     assert "--epoch" not in str(error.value)
 
@@ -198,10 +217,10 @@ def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
                 super().__init__(*arguments, **keywords)
                 made[kind.__name__] = self
 
-        monkeypatch.setattr(loop, kind.__name__, Spy)
+        return Spy
 
-    spy(loop.DCGAN)
-    spy(loop.ImageFolder)
+    monkeypatch.setattr(run, "DCGAN", spy(run.DCGAN))
+    monkeypatch.setattr(loop, "ImageFolder", spy(loop.ImageFolder))
     loop.train(
         tiny(
             image_size=32, c_dim=1, z_dim=5, gf_dim=3, df_dim=6, batch_size=2, learning_rate=0.1, g_learning_rate=0.2,
@@ -256,7 +275,7 @@ def test_data_that_turns_out_bad_costs_no_training(tiny, faces, tmp_path):
         (folder / name).write_bytes(b"broken")
     with pytest.raises(UserError, match="do not decode"):
         loop.train(config)
-    assert checkpointing.latest_steps(config.checkpoint_dir)[-1] >= 6
+    assert run_folder.latest_steps(config.checkpoint_dir)[-1] >= 6
     with pytest.raises(UserError, match="do not decode"):  # the same again does not slip through
         loop.train(config)
     for name in sorted(os.listdir(folder))[:5]:
@@ -272,21 +291,21 @@ def test_bad_data_before_the_first_batch_leaves_no_checkpoint(tiny, tmp_path):
         (folder / f"{k}.png").write_bytes(b"broken")
     with pytest.raises(UserError, match="do not decode"):
         loop.train(tiny(dataset=str(folder)))
-    assert checkpointing.latest_steps(tiny().checkpoint_dir) == []
+    assert run_folder.latest_steps(tiny().checkpoint_dir) == []
 
 
 def test_bad_data_does_not_save_numbers_gone_bad(tiny, faces, tmp_path):
     folder = copied(faces, tmp_path / "faces")
     config = tiny(dataset=folder, cache="off", log_every=1000, epoch=1)
     loop.train(config)
-    data = loop.ImageFolder(folder, 16, 3, 4, 0)
+    data = loop.ImageFolder(folder, image_size=16, c_dim=3, batch_size=4, seed=0)
     for index in data.order(1).flat[-4:]:  # met at the end of the epoch, when the numbers are bad
         os.remove(os.path.join(folder, data.paths[index]))
         with open(os.path.join(folder, data.paths[index]), "wb") as file:
             file.write(b"broken")
-    with pytest.raises(NumbersError, match="gone bad by step 11"):
+    with pytest.raises(NotFiniteError, match="not a finite number at step 11"):
         loop.train(dataclasses.replace(config, epoch=9, learning_rate=1e30))
-    assert checkpointing.latest_steps(config.checkpoint_dir) == [6]
+    assert run_folder.latest_steps(config.checkpoint_dir) == [6]
 
 
 def test_samples_of_before_within_the_data_are_no_data(tiny, faces, tmp_path, capsys):
@@ -326,19 +345,19 @@ def test_numbers_gone_bad_stop_the_run_and_leave_the_last_checkpoint(tiny, saved
     if saved:
         loop.train(config)
         before = weights(config, 6)
-    with pytest.raises(NumbersError) as error:
+    with pytest.raises(NotFiniteError) as error:
         loop.train(dataclasses.replace(config, epoch=3, learning_rate=1e30))
     assert error.value.exit_code == 3
-    step = int(re.search(r"gone bad by step (\d+): ", str(error.value))[1])
+    step = int(re.search(r"not a finite number at step (\d+): ", str(error.value))[1])
     assert step <= (6 if saved else 0) + 4  # the first after, or the second if the first was still well
     assert "a lower --learning_rate, such as 0.0001" in str(error.value)
     if not saved:
         assert "there is no checkpoint yet; start again" in str(error.value)
-        assert checkpointing.latest_steps(config.checkpoint_dir) == []
+        assert run_folder.latest_steps(config.checkpoint_dir) == []
         return
     assert f"last good checkpoint is {config.checkpoint_dir}/DCGAN.model-6" in str(error.value)
-    assert "with --step 4 from the one before" in str(error.value)
-    assert checkpointing.latest_steps(config.checkpoint_dir) == [4, 6]
+    assert "or from the one before with --step 4" in str(error.value)
+    assert run_folder.latest_steps(config.checkpoint_dir) == [4, 6]
     for name, value in weights(config, 6).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
 
@@ -351,12 +370,12 @@ def test_a_weight_that_is_not_finite_is_found_where_no_loss_tells(tiny, monkeypa
         variable.assign(tf.fill(variable.shape, np.inf))
         return result
 
-    whole = loop.DCGAN.update
-    monkeypatch.setattr(loop.DCGAN, "update", spoil)
+    whole = run.DCGAN.update
+    monkeypatch.setattr(run.DCGAN, "update", spoil)
     config = tiny()
-    with pytest.raises(NumbersError, match=rf"bad by step 1: generator/g_.*/{name}:0 is not finite"):
+    with pytest.raises(NotFiniteError, match=rf"at step 1: generator/g_.*/{name}:0 is not finite"):
         loop.train(config)
-    assert checkpointing.latest_steps(config.checkpoint_dir) == []
+    assert run_folder.latest_steps(config.checkpoint_dir) == []
 
 
 def test_broken_files_are_remembered_with_the_checkpoint(tiny, faces, tmp_path, capsys):
@@ -371,7 +390,7 @@ def test_broken_files_are_remembered_with_the_checkpoint(tiny, faces, tmp_path, 
     capsys.readouterr()
     loop.train(dataclasses.replace(config, epoch=2))
     printed = capsys.readouterr().out
-    assert "passed over as before: " in printed
+    assert "skipped as before: " in printed
     assert printed.count("1 file does not decode: 00003.png (not an image") == 2  # at the start and at the end
 
 
@@ -398,7 +417,7 @@ def test_what_the_run_writes_is_not_taken_for_its_data(tiny, faces, tmp_path, ca
 
 
 def test_files_that_came_and_went_are_told_by_name():
-    told = loop.difference(["a", "b", "c"], ["b", "c", "d", "e", "f", "g"])
+    told = resume.difference(["a", "b", "c"], ["b", "c", "d", "e", "f", "g"])
     assert told == "3 images before, 6 now: 1 file is gone (a), 4 files are new (d, e, f, …)"
 
 
@@ -412,16 +431,13 @@ def test_half_written_pictures_of_a_killed_run_are_cleared(tiny):
     assert [name for name in names(config.sample_dir) if name.endswith(".partial")] == ["mine.png.partial"]
 
 
-TF1 = os.path.join(FIXTURES, "tf1_checkpoint")
-
-
 def test_a_run_starts_from_the_weights_of_a_tf1_checkpoint(tiny, capsys):
     before = sorted(os.listdir(TF1))
     config = tiny(init_from=TF1, image_size=64, learning_rate=1e-30)
     assert loop.train(config) == 0
     assert "from the weights of" in capsys.readouterr().out
-    dcgan, _ = checkpointing.load_model(config.checkpoint_dir)
-    theirs, _ = checkpointing.load_model(TF1)
+    dcgan, _ = loading.load_model(config.checkpoint_dir)
+    theirs, _ = loading.load_model(TF1)
     np.testing.assert_allclose(dcgan.generator.convs[0].w, theirs.generator.convs[0].w, atol=1e-7)
     assert sorted(os.listdir(TF1)) == before
     assert loop.train(dataclasses.replace(config, epoch=2)) == 0  # the same command goes on
@@ -434,7 +450,7 @@ def test_a_run_starts_from_the_weights_of_another_run(tiny, tmp_path):
     folders = {f"{kind}_dir": str(tmp_path / f"other_{kind}") for kind in ("checkpoint", "sample", "log")}
     other = dataclasses.replace(config, init_from=config.checkpoint_dir, learning_rate=1e-30, **folders)
     loop.train(other)
-    first, second = (checkpointing.load_model(c.checkpoint_dir)[0] for c in (config, other))
+    first, second = (loading.load_model(c.checkpoint_dir)[0] for c in (config, other))
     np.testing.assert_allclose(first.generator.convs[0].w, second.generator.convs[0].w, atol=1e-7)
 
 
@@ -458,6 +474,6 @@ def test_tf1_checkpoint_with_missing_and_misshapen_variables_is_refused_with_all
         session.run(tf.compat.v1.global_variables_initializer())
         tf.compat.v1.train.Saver().save(session, str(tmp_path / "DCGAN.model"), 3)
     with pytest.raises(UserError) as error:
-        checkpointing.load_model(str(tmp_path))
+        loading.load_model(str(tmp_path))
     assert "discriminator/d_bn1/beta is missing" in str(error.value)
     assert "generator/g_h1/w is [5, 5, 16, 2], not [5, 5, 16, 32]" in str(error.value)

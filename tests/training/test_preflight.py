@@ -40,11 +40,11 @@ def test_reports_modes_sizes_copies_and_bad_files_with_remedies(odd, capsys):
         "  again.png is a copy of 00003.png",
         "bad, shrink them, or delete them: 1",
         "  bomb.png: more than 89,478,485 pixels",
-        "bad, copy them anew from where they came, or delete them: 2",
+        "bad, copy them again from their source, or delete them: 2",
         lines[10],
         "  empty.png: empty",
         "bad, save them as PNG or JPEG with a picture editor, or delete them: 1",
-        "  text.jpg: not an image, or in a format that is not read here",
+        "  text.jpg: not an image, or in a format that this program does not read",
         "bad: 4 (12.50%; --max_bad allows 1.00%)",
     ]
     assert lines[10].startswith("  cut.png: image file is truncated")

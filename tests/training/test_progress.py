@@ -6,7 +6,9 @@ from training.progress import Watch, duration
 HEALTHY = dict(d_loss=1.2, g_loss=1.0)
 
 
-@pytest.mark.parametrize("name, words", [("d_loss", "the discriminator has won"), ("g_loss", "takes all for real")])
+@pytest.mark.parametrize(
+    "name, words", [("d_loss", "the discriminator has won"), ("g_loss", "takes every image for real")]
+)
 def test_a_loss_near_zero_for_long_is_warned_of_once(name, words):
     said = []
     watch = Watch(said.append)

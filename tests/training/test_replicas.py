@@ -15,8 +15,8 @@ import tensorflow as tf
 from conftest import FIXTURES, ROOT, TINY, run_script
 from test_model import NOISY
 
-from training.checkpointing import latest_steps
 from training.replicas import Replicas
+from training.run_folder import latest_steps
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Behind a noisy bias, a moving mean is off by as much as it
@@ -63,10 +63,10 @@ def test_any_number_of_devices_gives_the_losses_of_the_tf1_graph(three_steps, nu
 
 def test_one_device_needs_no_strategy():
     replicas = Replicas(5)
-    assert (replicas.number, replicas.alone, replicas.chief, replicas.rows) == (1, True, True, slice(0, 5))
+    assert (replicas.number, replicas.alone, replicas.is_first, replicas.local_rows) == (1, True, True, slice(0, 5))
     assert replicas.strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
     x = tf.constant([1.0, 2.0])
-    assert replicas.gather(x) is x and replicas.run(lambda a, b: a, x, 3) is x
+    assert replicas.gather(x) is x and replicas.to_devices(x) is x
 
 
 def flags(folder, faces, **changes):
@@ -217,7 +217,7 @@ def test_machines_that_differ_are_refused(faces, tmp_path, name, values, what):
     "devices, message",
     [
         ("CPU:0,CPU:1,CPU:2", "--batch_size 4: does not divide over 3 devices; give a multiple of 3"),
-        ("2", "--devices 2: no GPU here; CPU:0,CPU:1 tries it on the processor"),
+        ("2", "--devices 2: no GPU here; for a trial on the processor, give CPU:0,CPU:1"),
         ("GPU:7", "--devices GPU:7: there is no GPU:7 here"),
         ("0", "--devices 0: must be a number, or names such as GPU:0,GPU:2 or CPU:0,CPU:1"),
         ("CPU:0,CPU:0", "--devices CPU:0,CPU:0: must be a number"),
@@ -255,12 +255,12 @@ def test_tf_config_that_makes_no_sense_is_refused(monkeypatch, config):
     from errors import UserError
     from training import devices
 
-    with pytest.raises(UserError, match=r"TF_CONFIG .*: must be as .*; unset it to train on this machine alone"):
+    with pytest.raises(UserError, match=r"TF_CONFIG .*: must look like .*; unset it to train on one machine"):
         devices._read_cluster(config)
 
 
-def test_the_readmes_line_makes_tf_config_of_a_slurm_job(tmp_path):
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+def test_the_line_in_the_docs_makes_tf_config_of_a_slurm_job(tmp_path):
+    with open(os.path.join(ROOT, "docs", "devices.md"), encoding="utf-8") as file:
         line = re.search(r"^    (export TF_CONFIG=\$.*)$", file.read(), re.MULTILINE)[1]
     (tmp_path / "scontrol").write_text('#!/bin/sh\n[ "$*" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n')
     (tmp_path / "scontrol").chmod(0o755)

@@ -48,7 +48,7 @@ def test_every_flag_sets_its_setting():
         (
             "checkpoint_dir",
             "a[b]",
-            "the name of a folder, in UTF-8, without [ and \\, which TensorFlow takes for a pattern",
+            "the name of a folder, in UTF-8, without [ and \\, which TensorFlow reads as a pattern",
         ),
         ("sample_dir", "gs://bucket/samples", "the name of a folder, in UTF-8"),
         ("log_dir", "\udcff", "the name of a folder, in UTF-8"),
@@ -58,7 +58,7 @@ def test_every_flag_sets_its_setting():
         ("learning_rate", "0", "a number above 0"),
         ("learning_rate", "nan", "a number above 0"),
         ("g_learning_rate", "inf", "a number above 0"),
-        ("beta1", "1", "a number from 0 up to, not including, 1"),
+        ("beta1", "1", "a number from 0 to below 1"),
         ("max_to_keep", "1", "a whole number of at least 2"),
         ("seed", "-1", "a whole number from 0 to 2147483647"),
         ("precision", "float16", "one of float32, bfloat16"),

@@ -30,8 +30,8 @@ for variable in dcgan.generator.variables + dcgan.discriminator.variables:
     variable.assign(tf1["init/" + variable.name.split(":")[0]])
 found = {"replicas": replicas.number}
 for step in range(3):
-    images, z = (replicas.spread(tf1[f"{name}/{step}"][replicas.rows]) for name in ("images", "z"))
-    losses, outputs = replicas.run(dcgan.update, images, z)
+    images, z = (replicas.to_devices(tf1[f"{name}/{step}"][replicas.local_rows]) for name in ("images", "z"))
+    losses, outputs = replicas.strategy.run(dcgan.compiled_update, (images, z))
     found |= {f"{name}/{step}": value.numpy() for name, value in replicas.first_of(losses).items()}
     found |= {f"{name}/{step}": value.numpy() for name, value in replicas.gather(outputs).items()}
 # A channel that is constant, and one that hardly varies: their variance must not drown in rounding
@@ -41,10 +41,10 @@ x = np.stack([np.full([4, 2, 2], 3.3), np.random.default_rng(0).normal(20, 0.01,
 @tf.function(autograph=False)
 def normalise(x):
     """Batch norm alone."""
-    return replicas.run(lambda x: batch_norm(x, tf.ones(2), tf.zeros(2))[0], x)
+    return replicas.strategy.run(lambda x: batch_norm(x, tf.ones(2), tf.zeros(2))[0], (x,))
 
 
-found["normalised"] = replicas.gather(normalise(replicas.spread(x[replicas.rows]))).numpy()
+found["normalised"] = replicas.gather(normalise(replicas.to_devices(x[replicas.local_rows]))).numpy()
 networks = {"": dcgan.generator, "ema/": dcgan.g_ema, "d/": dcgan.discriminator}
 for prefix, network in networks.items():
     for variable in network.variables:

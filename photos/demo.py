@@ -1,16 +1,18 @@
-#!/usr/bin/env python3
-"""Draw a data set of cartoon faces, 64x64 in colour, for trying the program without any photo.
+"""Draw a data set of cartoon faces, 64x64 in colour, to try the program without photos.
 
-    ./demo_faces.py data/demo --n 2048
+    python -m photos.demo data/demo --n 2048
 
-Face i of a seed is the same whatever the number of faces.
+Face i of a seed is always the same, however many faces are drawn.
 """
 
+import argparse
 import os
+import sys
 
-import cli
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
 
-cli.check_python()
+import utils
 
 SIZE = 64
 SIDE = 4 * SIZE  # drawn four times larger, then reduced: that smooths the edges
@@ -34,9 +36,6 @@ class Face:
     """One face on its canvas. Lengths are pixels of the large drawing, 256x256."""
 
     def __init__(self, seed, index):
-        import numpy as np
-        from PIL import Image, ImageDraw
-
         self.rng = rng = np.random.default_rng([seed, index])
         self.image = Image.new("RGB", (SIDE, SIDE))
         self.draw = ImageDraw.Draw(self.image)
@@ -62,8 +61,6 @@ class Face:
 
     def paste(self, colour, *shapes, blur=0):
         """Fill with colour where the shapes, ("ellipse" or "rectangle", box, opacity), lie."""
-        from PIL import Image, ImageDraw, ImageFilter
-
         mask = Image.new("L", self.image.size)
         for shape, box, opacity in shapes:
             getattr(ImageDraw.Draw(mask), shape)(box, fill=opacity)
@@ -71,15 +68,12 @@ class Face:
 
     def background(self):
         """A colour that fades towards white, up or down."""
-        from PIL import Image
-
         self.image.paste(self.pick(BACKGROUNDS), [0, 0, SIDE, SIDE])
         fade = Image.linear_gradient("L").resize(self.image.size).rotate(self.rng.choice([0, 180]))
         self.image.paste("#ffffff", mask=fade.point(lambda value: value // 2))
 
     def head(self):
         """Hair behind, shoulders, neck, ears, the head."""
-        import numpy as np
 
         rx, ry, skin = self.rx, self.ry, self.skin
         if self.style == "long":
@@ -168,9 +162,6 @@ class Face:
 
     def lit(self):
         """The finished face at 64x64, lit more from one side, brighter or darker."""
-        import numpy as np
-        from PIL import Image
-
         pixels = np.asarray(self.image.resize((SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
         across = 1 + np.linspace(-1, 1, SIZE) * self.rng.normal(0, 0.13)
         pixels = pixels * across[None, :, None] * self.rng.normal(1, 0.06)
@@ -191,9 +182,7 @@ def draw_face(seed, index=0):
 
 
 def write_faces(folder, n, seed=0):
-    """Draw n faces into folder as 00000.png, 00001.png, ... -> how many. Files that are there are left alone."""
-    import utils
-
+    """Draw n faces into folder as 00000.png, 00001.png, ... -> how many. Existing files are left alone."""
     os.makedirs(folder, exist_ok=True)
     drawn = 0
     for index in range(n):
@@ -205,20 +194,22 @@ def write_faces(folder, n, seed=0):
     return drawn
 
 
-def main(arguments):
-    """Draw. Returns the exit code."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("folder", help="where the faces go")
+def main():
+    """Draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="folder for the faces")
     parser.add_argument("--n", type=int, default=2048, help="how many (default: 2048)")
-    parser.add_argument("--seed", type=int, default=0, help="other faces for another seed (default: 0)")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other faces (default: 0)")
+    options = parser.parse_args()
     if options.n < 1 or options.seed < 0:
         parser.error("--n must be at least 1 and --seed at least 0")
-    drawn = write_faces(options.folder, options.n, options.seed)
+    try:
+        drawn = write_faces(options.folder, options.n, options.seed)
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror.lower()}")
     there = f", {options.n - drawn:,} were there" if drawn < options.n else ""
     print(f"drew {drawn:,} faces into {options.folder}{there}")
-    return 0
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    main()

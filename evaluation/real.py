@@ -1,0 +1,154 @@
+"""The real faces of an evaluation: which ones, and their features, kept in files between evaluations."""
+
+import functools
+import hashlib
+import os
+import sys
+
+import numpy as np
+
+import utils
+from errors import UserError
+from evaluation import dlib_features, inception, metrics
+from photos import decoding
+from training.dataset import ImageFolder
+from training.run_folder import folders_written, read_settings
+
+POOL = 20_000  # real faces whose features are computed, at most
+
+
+class RealFaces:
+    """Real faces to compare generated ones with, and what other real faces get: the floor of each number.
+
+    checkpoint_dir: of the training; its settings say how images were cropped
+    dcgan: the network, for the format of its images
+    dataset: folder of the images that it was trained on
+    n: faces of each kind
+    held_out: folder of faces that it was not trained on, or None
+    inception_weights: for FID, or None
+    cache_dir: folder where features are kept; None: checkpoint_dir
+    workers: processes; None: one per core
+
+    Raises UserError for too few faces.
+    """
+
+    def __init__(
+        self, checkpoint_dir, dcgan, dataset, n, held_out=None, inception_weights=None, cache_dir=None, workers=None
+    ):
+        self.checkpoint_dir, self.dcgan, self.dataset = checkpoint_dir, dcgan, dataset
+        self.inception_weights, self.workers = inception_weights, workers
+        self.cache_dir = cache_dir or checkpoint_dir
+        self.settings = read_settings(checkpoint_dir) or {}
+        self.faces = self.find(dataset, "--dataset", self.settings.get("train_size"))
+        self.n = min(n, len(self.faces) // 2)
+        if self.n < n:
+            print(f"--n {n}: {len(self.faces):,} real faces are enough for {self.n:,} of each kind")
+        if self.n < 10:
+            raise UserError(f"--dataset {dataset}: {len(self.faces)} faces are too few to compare with")
+        if inception_weights:
+            if self.n < inception.LEAST:
+                raise UserError(f"--inception: FID needs at least {inception.LEAST:,} faces of each kind, not {self.n}")
+            self.network = inception.load(inception_weights)
+        extract = functools.partial(self.extract, what="real faces")
+        self.features, found = self.cached("dlib", dataset, self.faces, extract)
+        self.compared, self.floor = slice(0, self.n), slice(self.n, 2 * self.n)
+        self.face_rate = float(found[self.compared].mean())
+        self.held_out_features = None
+        if held_out:
+            extract = functools.partial(self.extract, what="held-out faces")
+            self.held_out_features, _ = self.cached("dlib", held_out, self.find(held_out, "--held_out"), extract)
+
+    def find(self, folder, flag, train_size=None):
+        """Up to POOL faces of a folder, in a fixed random order, as training reads them; broken files left out."""
+        data = ImageFolder(
+            folder,
+            image_size=self.dcgan.image_size,
+            c_dim=self.dcgan.c_dim,
+            batch_size=1,
+            seed=0,
+            train_size=train_size,
+            crop=self.settings.get("crop"),
+            cache="off",
+            leave_out=[self.checkpoint_dir, *folders_written(self.checkpoint_dir)],
+            flag=flag,
+        )
+        return Faces(data, np.random.default_rng(0).permutation(len(data.paths))[:POOL])
+
+    def extract(self, images, what):
+        """dlib's features of images, and in which of them it finds a face."""
+        return dlib_features.extract(images, self.workers, what)
+
+    def cached(self, name, folder, faces, compute):
+        """compute(faces), two arrays; from a file in cache_dir if it was computed before for these very files."""
+        stats = [(path, os.stat(os.path.join(folder, path))) for path in faces.data.paths]
+        contents = [(path, info.st_size, info.st_mtime_ns) for path, info in stats]
+        protocol = name, dlib_features.PROTOCOL, self.dcgan.image_size, self.dcgan.c_dim, faces.data.crop, POOL
+        key = hashlib.sha256(repr((contents, protocol)).encode(errors="replace")).hexdigest()[:16]
+        path = os.path.join(self.cache_dir, f"real-{key}.npz")
+        if os.path.exists(path):
+            try:
+                with np.load(path, allow_pickle=False) as kept:
+                    return kept["first"], kept["second"]
+            except Exception as error:  # truncated, for example
+                print(f"{path}: can't be used ({error}); computing it again", file=sys.stderr)
+        print(f"computing features of the {len(faces):,} images of {folder}; kept for the next time in {path}")
+        first, second = compute(faces)
+        os.makedirs(self.cache_dir, exist_ok=True)
+        with utils.whole_file(path) as file:
+            np.savez(file, first=first, second=second)
+        return first, second
+
+    @functools.cached_property
+    def table(self):
+        """What the floor's real faces get against those to compare with."""
+        numbers = metrics.compare(self.features[self.compared], self.features[self.floor])
+        if self.inception_weights:
+            numbers["FID"] = metrics.frechet_distance(*self.inception_features)
+        return {"face rate": self.face_rate} | numbers
+
+    @functools.cached_property
+    def inception_features(self):
+        """Inception features of the faces to compare with, and of the floor's."""
+
+        def compute(faces):
+            return [inception.features(self.network, faces[part]) for part in (self.compared, self.floor)]
+
+        weights = b""
+        if os.path.exists(self.inception_weights):
+            with open(self.inception_weights, "rb") as file:
+                weights = file.read()
+        name = inception.PROTOCOL, hashlib.sha256(weights).hexdigest(), self.n
+        return self.cached(name, self.dataset, self.faces, compute)
+
+    @functools.cached_property
+    def other_distances(self):
+        """(description, distances to the nearest training face) of real faces, to compare generated ones with."""
+        if self.held_out_features is None:
+            rows = self.features[self.compared]
+            name = f"{len(rows):,} training faces, to the nearest other"
+            return name, metrics.nearest(rows, self.features, leave_one_out=True)[1]
+        name = f"{len(self.held_out_features):,} held-out faces"
+        return name, metrics.nearest(self.held_out_features, self.features)[1]
+
+
+class Faces:
+    """Images of an ImageFolder in an order, decoded on demand: uint8 [image_size, image_size, c_dim] each."""
+
+    def __init__(self, data, order):
+        self.data, self.order, bad = data, [], []
+        for index in order:
+            try:
+                data.decode(index)
+                self.order.append(index)
+            except decoding.PhotoError as error:
+                bad.append(f"{data.paths[index]} ({error})")
+        if bad:
+            print(f"{data.folder}: left out {len(bad):,} files that do not decode, such as {bad[0]}")
+
+    def __len__(self):
+        return len(self.order)
+
+    def __getitem__(self, which):
+        if isinstance(which, slice):
+            return [self.data.decode(index) for index in self.order[which]]
+        return self.data.decode(self.order[which])

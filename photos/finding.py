@@ -1,0 +1,68 @@
+"""Finding photos below a folder."""
+
+import os
+import stat
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
+NOT_PHOTOS = set(
+    ".txt .csv .tsv .json .xml .html .md .yaml .mat .npy .npz .pkl .pts .lst .log .db .ini .pdf .doc "
+    ".zip .tar .gz .bz2 .xz .7z .rar .py .sh .exe .mp4 .avi .mov .mkv .mp3 .wav".split()
+)  # endings that lie beside photos in data sets
+
+
+def is_image(name):
+    """Whether a file's ending is one of ENDINGS."""
+    return os.path.splitext(name)[1].lower() in ENDINGS
+
+
+def may_be_photo(name):
+    """Whether a file may be a photo, by its ending: downloaded files often have odd ones, or none."""
+    return os.path.splitext(name)[1].lower() not in NOT_PHOTOS
+
+
+def walk_photos(folder, skip, wanted=is_image, leave_out=()):
+    """Yield the paths of photos below folder, relative to it, as they are found.
+
+    A folder's own files come first, sorted, then its subfolders. Links are followed, but each real
+    folder is searched once, so loops end.
+
+    skip: called as skip(path, reason) for what is not yielded
+    wanted: tells a photo by its name
+    leave_out: folders that are not searched, and not reported
+    """
+    seen = {identity(os.stat(path)) for path in (folder, *leave_out) if os.path.exists(path)}
+    pending = [""]
+    while pending:
+        inner = pending.pop()
+        try:
+            with os.scandir(os.path.join(folder, inner)) as entries:
+                entries = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            skip(inner, f"folder: {error.strerror.lower()}")
+            continue
+        subfolders = []
+        for entry in entries:
+            relative = os.path.join(inner, entry.name)
+            try:
+                info = entry.stat()
+            except OSError as error:  # a broken link, a link to itself, a folder that may not be entered
+                skip(relative, "broken link" if entry.is_symlink() else error.strerror.lower())
+                continue
+            if entry.name.startswith("."):
+                skip(relative, "hidden")
+            elif stat.S_ISDIR(info.st_mode):
+                if identity(info) not in seen:
+                    seen.add(identity(info))
+                    subfolders.append(relative)
+            elif not wanted(entry.name):
+                skip(relative, os.path.splitext(entry.name)[1].lower() or "no ending")
+            elif not stat.S_ISREG(info.st_mode):
+                skip(relative, "no regular file")
+            else:
+                yield relative
+        pending += reversed(subfolders)
+
+
+def identity(info):
+    """What identifies a folder, whatever links lead there."""
+    return info.st_dev, info.st_ino

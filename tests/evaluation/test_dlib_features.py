@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from conftest import drawn_faces
+
+from evaluation import dlib_features, metrics
+
+
+@pytest.mark.parametrize("border, size", [(1 / 4, 288), (1 / 10, 150)])
+def test_crops_are_enlarged_with_their_edges_repeated(border, size):
+    crop = np.zeros([64, 64, 1], np.uint8)
+    crop[:, :32] = 200
+    image = dlib_features.enlarge(crop, border, size)
+    assert image.shape == (size, size, 3)
+    assert (image[:, 0] == 200).all() and (image[:, -1] == 0).all() and (image[0] == image[-1]).all()
+    inner = round(size / (1 + 2 * border))
+    assert abs(int((image[0, :, 0] > 100).sum()) - size // 2) <= 1 and inner * 2 > size
+
+
+def test_faces_are_nearer_to_faces_than_noise_is():
+    noise = np.random.default_rng(0).integers(0, 256, [24, 64, 64, 3], np.uint8)
+    features, found = dlib_features.extract(np.concatenate([drawn_faces(48), noise]))
+    assert features.shape == (72, 128) and features.dtype == np.float32
+    real, floor, far = features[:24], features[24:48], features[48:]
+    assert metrics.frechet_distance(real, far) > 3 * metrics.frechet_distance(real, floor)
+    assert metrics.one_nn_accuracy(real, far) == 1
+    assert found[:48].mean() > 0.1 and not found[48:].any()
+
+
+def test_a_gray_crop_is_looked_at_as_its_colour_twin():
+    gray = drawn_faces(3).mean(-1, keepdims=True).astype(np.uint8)
+    colour = gray.repeat(3, -1)
+    np.testing.assert_array_equal(dlib_features.extract(gray)[0], dlib_features.extract(colour)[0])

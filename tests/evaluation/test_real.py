@@ -1,0 +1,80 @@
+"""Real faces and the report, with stand-ins for dlib's and Inception's networks."""
+
+import os
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from errors import UserError
+from evaluation import dlib_features, inception, metrics, report
+from evaluation.real import RealFaces
+from sampling import generation, latents, loading
+
+
+def test_features_are_kept_until_the_folder_changes(faces, tmp_path, monkeypatch):
+    folder = shutil.copytree(faces, tmp_path / "faces")
+    calls = []
+
+    def extract(images, *_):
+        calls.append(len(images))
+        return np.zeros([len(images), 128], np.float32), np.ones(len(images), bool)
+
+    monkeypatch.setattr(dlib_features, "extract", extract)
+    network = SimpleNamespace(image_size=64, c_dim=3)
+    for _ in range(2):
+        real = RealFaces(str(tmp_path / "c"), network, str(folder), n=10)
+    assert calls == [26] and real.n == 10 and real.compared != real.floor
+    (folder / "00000.png").unlink()
+    for size in 64, 32:
+        RealFaces(str(tmp_path / "c"), SimpleNamespace(image_size=size, c_dim=3), str(folder), n=10)
+    assert calls == [26, 25, 25]
+
+
+def test_broken_files_and_what_the_run_wrote_are_no_real_faces(faces, trained, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(faces, tmp_path / "faces")
+    (folder / "00003.png").write_bytes(b"broken")
+    checkpoints = shutil.copytree(trained, folder / "checkpoints")
+    shutil.copy(folder / "00004.png", checkpoints / "evaluation-6.png")
+    monkeypatch.setattr(
+        dlib_features, "extract", lambda images, *_: (np.zeros([len(images), 128]), np.ones(len(images)))
+    )
+    real = RealFaces(str(checkpoints), SimpleNamespace(image_size=64, c_dim=3), str(folder), n=10)
+    assert len(real.faces) == 25
+    assert "left out 1 files that do not decode, such as 00003.png" in capsys.readouterr().out
+
+
+def test_fid_stands_in_the_table_and_needs_enough_faces(faces, trained, tmp_path, monkeypatch):
+    """With a stand-in network: the mean of each colour."""
+    monkeypatch.setattr(inception, "load", lambda weights: lambda images: tf.reduce_mean(images, [1, 2]))
+    monkeypatch.setattr(
+        dlib_features, "extract", lambda images, *_: (np.random.rand(len(images), 128), np.ones(len(images)))
+    )
+    folder = shutil.copytree(trained, tmp_path / "checkpoints")
+    (tmp_path / "weights").write_bytes(b"stand-in")
+    dcgan, _ = loading.load_model(str(folder))
+
+    def real_faces():
+        return RealFaces(str(folder), dcgan, faces, n=12, inception_weights=str(tmp_path / "weights"))
+
+    with pytest.raises(UserError, match="FID needs at least 2,048 faces of each kind, not 12"):
+        real_faces()
+    monkeypatch.setattr(inception, "LEAST", 12)
+    real = real_faces()
+    result = report.evaluate(str(folder), None, seed=0, real=real)
+    images = generation.generate(dcgan, latents.draw(0, range(12), dcgan.z_dim))
+    means = [np.stack(rows).mean((1, 2)) / 127.5 - 1 for rows in (real.faces[:12], images, real.faces[12:24])]
+    assert result["generated"]["FID"] == pytest.approx(metrics.frechet_distance(means[0], means[1]), abs=2e-3)
+    assert result["real"]["FID"] == pytest.approx(metrics.frechet_distance(means[0], means[2]), abs=2e-3)
+    kept = len(os.listdir(folder))
+    monkeypatch.setattr(inception, "features", lambda *_: pytest.fail("not from the cache"))
+    assert real_faces().table["FID"] == result["real"]["FID"] and len(os.listdir(folder)) == kept
+
+
+def test_an_empty_held_out_folder_is_named_by_its_flag(faces, trained, tmp_path):
+    network = SimpleNamespace(image_size=64, c_dim=3)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match=r"--held_out .*none: no images in it"):
+        RealFaces(trained, network, faces, n=10, held_out=str(tmp_path / "none"), cache_dir=str(tmp_path))

@@ -1,0 +1,46 @@
+"""Each benchmark at a tiny size: it runs, and prints its figures."""
+
+import re
+
+import pytest
+from conftest import face_photo, run_module
+
+
+def figures(name, *arguments):
+    """Run a benchmark -> what it printed."""
+    done = run_module(f"benchmarks.{name}", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_train():
+    printed = figures("train", "--rounds", 1, "--batch_size", 4, "--dim", 4)
+    for row in "the original's loop", "float32", "bfloat16":
+        assert re.search(rf"^\| {row} \| \d\.\d{{3}} \| [\d.]+ \| \d+ \|", printed, re.MULTILINE)
+    assert printed.count("from files, later") == 2
+
+
+def test_complete():
+    printed = figures("complete", "--rounds", 1, "--iterations", 1)
+    assert len(re.findall(r"(?:float32|bfloat16): 0\.\d{4} s per iteration", printed)) == 4
+
+
+@pytest.mark.soak
+def test_replicas():
+    printed = figures("replicas", "--n", 1, "--batch_size", 4, "--dim", 4)
+    assert re.search(r"two logical devices: \d\.\d{3} s per batch", printed)
+
+
+def test_many_files():
+    printed = figures("many_files", "--n", 200)
+    assert re.search(
+        r"^1,000 files: first batch .*\n200 files: first batch after [\d.]+ s, [\d,]+ MB resident", printed
+    )
+
+
+def test_align(tmp_path):
+    pytest.importorskip("dlib")
+    for i in range(4):
+        face_photo(i).save(tmp_path / f"{i}.jpg")
+    printed = figures("align", tmp_path, "--rounds", 1)
+    assert re.search(r"4 photos, medians of 1\nagainst bare calls: \d\.\d{3}", printed)

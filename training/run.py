@@ -1,0 +1,198 @@
+"""A run: what a resume restores, and where it writes."""
+
+import contextlib
+import dataclasses
+import glob
+import json
+import math
+import os
+import signal
+
+import numpy as np
+import tensorflow as tf
+
+import utils
+from errors import NotFiniteError, UserError
+from model import DCGAN
+from training import resume
+from training.checkpointing import Checkpoints, load_initial_weights
+from training.logs import tensorboard_command
+from training.run_folder import IMAGES, SETTINGS, read_settings, write_json
+
+SAMPLES = 64  # images in a sample grid: 8x8, as in the original
+
+
+class Run:
+    """The model with its optimizers, the fixed z of the samples, and the position in the data.
+
+    `step` counts the batches trained, `position` those of the data. The two are equal unless the
+    number of images changed between two parts of the run.
+    """
+
+    read_only = False  # peers.Follower's is True
+
+    @classmethod
+    def open(cls, config, data, strategy):
+        """The run in the checkpoint folder, restored, or a new one. Prints which. Raises UserError."""
+        saved = read_settings(config.checkpoint_dir)
+        resume.check_settings(config, saved, data.paths)
+        resume.check_folders(config, saved)
+        run = cls(config, data, saved)
+        run.make_folders()
+        run.build(strategy)
+        run.remove_scraps()
+        run.restore()
+        return run
+
+    def __init__(self, config, data, saved):
+        self.config, self.data, self.batches_per_epoch = config, data, data.batches_per_epoch
+        self.saved = saved  # the settings of the run's last part, None for a new run
+        self.last_grid = None
+
+    def make_folders(self):
+        """Make the output folders. Raises UserError for one that can't be written to."""
+        for name, folder in self.config.outputs().items():
+            resume.make_folder(f"--{name}", folder)
+
+    def build(self, strategy):
+        """Create everything that a checkpoint holds, with its initial values, and lock the checkpoint folder."""
+        config = self.config
+        with strategy.scope():
+            self.dcgan = DCGAN(**config.model_keywords())
+        sample_z = np.random.default_rng([config.seed, 2]).uniform(-1, 1, [SAMPLES, config.z_dim])
+        self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
+        with tf.device("CPU:0"):  # {path: reason} of the broken files, as JSON
+            self.bad = tf.Variable("{}", dtype=tf.string, trainable=False)
+        self.checkpoints = Checkpoints(
+            config.checkpoint_dir,
+            config.max_to_keep,
+            read_only=self.read_only,
+            dcgan=self.dcgan,
+            sample_z=self.sample_z,
+            epoch=self.epoch,
+            idx=self.idx,
+            bad=self.bad,
+        )
+        self.weights = weights = [v for v in self.dcgan.variables if v.dtype.is_floating]
+        self.are_finite = tf.function(lambda: tf.stack([tf.reduce_all(tf.math.is_finite(w)) for w in weights]))
+
+    def remove_scraps(self):
+        """Remove half-written pictures of a killed run."""
+        for pattern in resume.PICTURES:
+            for path in glob.glob(os.path.join(glob.escape(self.config.sample_dir), f"{pattern}.partial")):
+                os.remove(path)
+
+    def restore(self):
+        """Restore the newest checkpoint or that of --step; without one, start from --init_from or anew."""
+        config, data = self.config, self.data
+        self.step = self.checkpoints.restore(config.step)
+        present = set(data.paths)
+        data.bad |= {path: reason for path, reason in json.loads(self.bad.numpy()).items() if path in present}
+        data.check_bad()
+        idx = min(int(self.idx), self.batches_per_epoch)  # the epoch may be shorter than it was
+        self.position = int(self.epoch) * self.batches_per_epoch + idx
+        if self.step:
+            epoch, idx = divmod(self.position, self.batches_per_epoch)
+            path = self.checkpoints.path(self.step)
+            print(f"resuming from {path}: epoch {epoch}, batch {idx} of {self.batches_per_epoch}")
+            if data.bad:
+                print(f"skipped as before: {data.bad_report()}")
+        elif config.init_from:
+            prefix = load_initial_weights(self.dcgan, config.init_from)
+            print(f"a new run, seed {config.seed}, from the weights of {prefix}; the optimizers start new")
+        else:
+            again = ", since the last one ended before its first checkpoint" if self.saved else ""
+            print(f"a new run, seed {config.seed}{again}")
+
+    def record(self):
+        """Write the settings and, for a new run, a grid of real images to compare the samples with."""
+        config = self.config
+        folders = {resume.relative(config, folder) for folder in (config.sample_dir, config.log_dir)}
+        folders |= set((self.saved or {}).get("folders", []))
+        settings = dataclasses.asdict(config)
+        del settings["step"], settings["init_from"]  # they apply to this part of the run only
+        settings |= dict(dataset=os.path.abspath(config.dataset), folders=sorted(folders))
+        write_json(config.checkpoint_dir, IMAGES, self.data.paths)
+        write_json(config.checkpoint_dir, SETTINGS, settings)
+        if not self.step:
+            reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])
+            utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))
+
+    def advance(self):
+        """Count one more batch."""
+        self.step += 1
+        self.position += 1
+        epoch, idx = divmod(self.position, self.batches_per_epoch)
+        self.epoch.assign(epoch)
+        self.idx.assign(idx)
+
+    def check_finite(self, losses=()):
+        """Raise NotFiniteError unless all losses ({name: number}) and all weights are finite numbers."""
+        wrong = [f"{name} is {value}" for name, value in dict(losses).items() if not math.isfinite(value)]
+        wrong += [f"{weight.name} is not finite" for weight, good in zip(self.weights, self.are_finite()) if not good]
+        if not wrong:
+            return
+        kept = self.checkpoints.history
+        advice = "a lower --learning_rate, such as 0.0001"
+        if self.config.precision != "float32":
+            advice += ", or --precision float32"
+        if kept:
+            earlier = f", or from the one before with --step {kept[-2]}" if kept[1:] else ""
+            how = f"the last good checkpoint is {self.checkpoints.path(kept[-1])}; the same command with {advice}, "
+            how += f"continues from there{earlier}"
+        else:
+            how = f"there is no checkpoint yet; start again with {advice}"
+        more = f" and {len(wrong) - 3} more" if wrong[3:] else ""
+        raise NotFiniteError(f"not a finite number at step {self.step:,}: {', '.join(wrong[:3])}{more}; {how}")
+
+    def save(self):
+        """Write a checkpoint of this step. Raises NotFiniteError, SaveError."""
+        self.check_finite()
+        self.bad.assign(json.dumps(self.data.bad, sort_keys=True))
+        self.checkpoints.save(self.step)
+
+    @contextlib.contextmanager
+    def saving_on_error(self):
+        """Save what was trained when bad data or a full disk ends the loop."""
+        try:
+            yield
+        except NotFiniteError:
+            raise
+        except (UserError, OSError):
+            if self.step:
+                self.check_finite()
+                if not self.read_only:
+                    self.checkpoints.save(self.step)  # with the broken files that were known before
+            raise
+
+    def sample(self):
+        """Draw G(sample_z), and write it as a grid under the name of the batch just trained.
+
+        Returns uint8 [SAMPLES, image_size, image_size, c_dim]. Raises NotFiniteError, OSError.
+        """
+        self.check_finite()
+        images = utils.inverse_transform(self.dcgan.sample(self.sample_z))
+        epoch, idx = divmod(self.position - 1, self.batches_per_epoch)
+        self.write_grid(images, os.path.join(self.config.sample_dir, f"train_{epoch:02d}_{idx:04d}.png"))
+        return images
+
+    def write_grid(self, images, path):
+        """Write images as a grid."""
+        utils.save_image(utils.merge(images), path)
+        self.last_grid = path
+
+    def report_end(self, stopped_by):
+        """Say how the run ended and what to type next. stopped_by: a signal, or 0. Returns the exit code."""
+        if self.data.bad:
+            print(self.data.bad_report())
+        if stopped_by:
+            print(f"stopped by {signal.Signals(stopped_by).name} after step {self.step}, and saved.")
+            command = "The same command without --step" if self.config.step else "The same command"
+            print(f"{command} continues from here.")
+            return 128 + stopped_by
+        print(f"done: {self.config.epoch} epochs, {self.step:,} batches")
+        print(f"the last samples: {self.last_grid}")
+        print(tensorboard_command(self.config.log_dir))
+        return 0
