@@ -67,8 +67,7 @@ def check(settings, inspect):
             raise UserError(f"{name}: must lie outside the input and the output, away from photos and faces")
         if not path.lower().endswith(".png"):
             raise UserError(f"{name}: must end in .png")
-        if not os.path.isdir(os.path.dirname(path)):
-            raise UserError(f"{name}: no such folder")
+        cli.check_writable("--inspect", inspect)
     if settings.predictor:
         AlignDlib(settings.predictor)  # raises for a bad model
     else:

@@ -62,7 +62,7 @@ def main(arguments):
     from sampling import blending, completion, completion_files, loading
 
     dcgan, _ = loading.load_model(options.checkpoint_dir, options.step, options.precision)
-    pixels = np.stack([completion_files.read_photo(path, dcgan) for path in options.images])
+    pixels = np.stack([completion_files.read_photo(path, dcgan.image_size, dcgan.c_dim) for path in options.images])
     if options.mask:
         mask = completion_files.read_mask(options.mask, dcgan.image_size)
     else:

@@ -55,18 +55,9 @@ def main(arguments):
     devices.set_up()
     from evaluation import report
 
-    report.evaluate_steps(
-        checkpoint_dir=options.checkpoint_dir,
-        dataset=options.dataset,
-        held_out=options.held_out,
-        steps=options.steps,
-        n=options.n,
-        seed=options.seed,
-        inception_weights=options.inception,
-        log_dir=options.log_dir,
-        cache_dir=options.cache_dir,
-        workers=options.workers,
-    )
+    settings = vars(options)
+    del settings["debug"]
+    report.evaluate_steps(inception_weights=settings.pop("inception"), **settings)
     return 0
 
 

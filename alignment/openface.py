@@ -88,13 +88,7 @@ class AlignDlib:
         return [(point.x, point.y) for point in self.predictor(rgbImg, bb).parts()]
 
     def align(
-        self,
-        imgDim,
-        rgbImg,
-        bb=None,
-        landmarks=None,
-        landmarkIndices=INNER_EYES_AND_BOTTOM_LIP,
-        skipMulti=False,
+        self, imgDim, rgbImg, bb=None, landmarks=None, landmarkIndices=INNER_EYES_AND_BOTTOM_LIP, skipMulti=False
     ):
         """The face, with three landmarks moved to their mean places -> uint8 [imgDim, imgDim, 3], RGB.
 

@@ -22,14 +22,8 @@ class RealFaces:
 
     checkpoint_dir: of the training; its settings say how images were cropped
     dcgan: the network, for the format of its images
-    dataset: folder of the images that it was trained on
-    n: faces of each kind
-    held_out: folder of faces that it was not trained on, or None
-    inception_weights: for FID, or None
-    cache_dir: folder where features are kept; None: checkpoint_dir
-    workers: processes; None: one per core
 
-    Raises UserError for too few faces.
+    The other arguments are evaluate.py's flags of these names. Raises UserError for too few faces.
     """
 
     def __init__(

@@ -27,21 +27,18 @@ WORDS = {
 }
 
 
-def evaluate_steps(
-    checkpoint_dir, dataset, held_out, steps, n, seed, inception_weights, log_dir, cache_dir=None, workers=None
-):
-    """Evaluate checkpoints of a training: print their tables and write their files.
+def evaluate_steps(checkpoint_dir, steps, seed, log_dir, **settings):
+    """Evaluate checkpoints of a training: print their tables and write their files beside them.
 
-    checkpoint_dir: of the training; the files go there
-    dataset, held_out, n, inception_weights, cache_dir, workers: as in real.RealFaces
-    steps: which checkpoints, "all" or a list such as "500,1000", whose curves go to log_dir; None: the newest
+    steps: which, "all" or a list such as "500,1000", whose curves go to log_dir; None: the newest
     seed: of the generated faces
+    settings: those of real.RealFaces
 
     Raises UserError.
     """
     chosen = choose_steps(checkpoint_dir, steps)
     dcgan = load_model(checkpoint_dir, chosen[-1])[0]
-    real = RealFaces(checkpoint_dir, dcgan, dataset, n, held_out, inception_weights, cache_dir, workers)
+    real = RealFaces(checkpoint_dir, dcgan, **settings)
     curve = Curve(os.path.join(log_dir, "evaluation"), chosen[0]) if steps else None
     for step in chosen:
         try:

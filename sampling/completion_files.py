@@ -10,20 +10,17 @@ from photos import decoding
 from sampling import blending, completion
 
 
-def read_photo(path, dcgan):
-    """A photo as an image of the network: uint8 [S, S, C]. Raises UserError."""
+def read_photo(path, size, c_dim, flag=""):
+    """A photo's central square: uint8 [size, size, c_dim]. Raises UserError, naming the flag."""
     try:
-        return decoding.load(path, dcgan.image_size, dcgan.c_dim)
+        return decoding.load(path, size, c_dim)
     except decoding.PhotoError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{flag}{path}: {error}") from error
 
 
 def read_mask(path, size):
     """A mask from a picture that is black where the photo is hidden -> float32 [size, size, 1]. Raises UserError."""
-    try:
-        pixels = decoding.load(path, size, 3)
-    except decoding.PhotoError as error:
-        raise UserError(f"--mask {path}: {error}") from error
+    pixels = read_photo(path, size, 3, flag="--mask ")
     return (pixels.mean(axis=-1, keepdims=True) >= 128).astype(np.float32)
 
 

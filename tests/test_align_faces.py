@@ -385,7 +385,7 @@ def test_a_second_run_on_the_same_output_is_refused(raw, tmp_path):
             "--inspect o/i.png: must lie outside the input and the output, away from photos and faces",
         ),
         (["d", "o", "--inspect", "i.jpg"], "--inspect i.jpg: must end in .png"),
-        (["d", "o", "--inspect", "n/i.png"], "--inspect n/i.png: no such folder"),
+        (["d", "o", "--inspect", "n/i.png"], "--inspect n/i.png: there is no folder n that can be written to"),
     ],
 )
 def test_bad_usage_is_refused_before_work(tmp_path, arguments, message):

@@ -87,9 +87,7 @@ class Checkpoints:
 
         It is written to a staging folder, flushed to the disk and moved into place, the index last:
         a checkpoint without an index does not count. Damaged checkpoints, and those that a resume
-        with --step has abandoned, are removed too.
-
-        Raises SaveError; older checkpoints are then intact.
+        with --step has abandoned, are removed too. Raises SaveError; older checkpoints are then intact.
         """
         if step == self.saved:
             return self.path(step)

@@ -60,16 +60,9 @@ class ImageFolder:
         self.folder, self.flag = folder, flag
         self.image_size, self.c_dim, self.batch_size = image_size, c_dim, batch_size
         self.seed, self.crop, self.flip = seed, crop, flip
-        self.bad, self.skipped = {}, collections.Counter()
-        if not os.path.isdir(folder):
-            raise UserError(f"{flag} {folder}: no such folder")
-        found = sorted(finding.walk_photos(folder, self._skip, leave_out=leave_out))
-        self.found = len(found)
-        self.paths = found[:train_size]
+        found, self.skipped = finding.find_images(folder, leave_out, flag)
+        self.found, self.paths, self.bad = len(found), found[:train_size], {}
         self.bad_allowed = decoding.bad_allowed(max_bad, len(self.paths))
-        if not found:
-            endings = " ".join(finding.ENDINGS)
-            raise UserError(f"{flag} {folder}: no images in it (looked for {endings}, also in subfolders)")
         if len(self.paths) < batch_size:
             what = "the first" if train_size else "holds"
             raise UserError(
@@ -79,9 +72,6 @@ class ImageFolder:
         shape = [self._cacheable(cache), image_size, image_size, c_dim]
         self.cache = np.empty(shape, np.uint8)  # of the first images; takes memory only as it is filled
         self.cached = np.zeros(shape[0], bool)
-
-    def _skip(self, _path, reason):
-        self.skipped[reason] += 1
 
     def _cacheable(self, cache):
         """How many images to keep decoded: all, none, or ("auto") what fits a quarter of the free memory."""

@@ -38,9 +38,9 @@ def train(config, device="", strategy=None):
 def train_batches(run, data, replicas):
     """Train until the last epoch is done or a signal comes, and save. Returns the signal, or 0."""
     config, last = run.config, run.config.epoch * data.batches_per_epoch
-    should_log = Every(config.log_every, first=1)
-    should_sample = Every(config.sample_every)
-    should_save = Every(config.checkpoint_every)
+    should_log = every(config.log_every, first=1)
+    should_sample = every(config.sample_every)
+    should_save = every(config.checkpoint_every)
     interruption = peers.interruption(replicas, should_log)
     with interruption, RunLog(run, last) as log, run.saving_on_error():
         for images in replicas.batches(data, run.position, last):
@@ -60,31 +60,16 @@ def train_batches(run, data, replicas):
                 return signal
 
 
-class Every:
-    """Whether something is due: at every n-th step, starting with `first` (0: with n)."""
-
-    def __init__(self, n, first=0):
-        self.n, self.first = n, first
-
-    def __call__(self, step):
-        return step % self.n == self.first % self.n
+def every(n, first=0):
+    """A function that says whether something is due: at every n-th step, starting with `first` (0: with n)."""
+    return lambda step: step % n == first % n
 
 
 def open_data(config):
     """The images that config names, without those that a run has written among them."""
-    return ImageFolder(
-        config.dataset,
-        image_size=config.image_size,
-        c_dim=config.c_dim,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        train_size=config.train_size,
-        crop=config.crop,
-        flip=config.flip,
-        cache=config.cache,
-        max_bad=config.max_bad,
-        leave_out=[*config.outputs().values(), *folders_written(config.checkpoint_dir)],
-    )
+    settings = config.keywords("image_size c_dim batch_size seed train_size crop flip cache max_bad")
+    leave_out = [*config.outputs().values(), *folders_written(config.checkpoint_dir)]
+    return ImageFolder(config.dataset, **settings, leave_out=leave_out)
 
 
 def describe_devices(config, device, replicas):

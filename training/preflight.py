@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
-from errors import UserError
 from photos import decoding, finding
 from training.run_folder import folders_written
 
@@ -35,15 +34,9 @@ def check(config):
     0, or 2 where more files are bad than --max_bad allows. Raises UserError for a folder that is
     missing or holds no images.
     """
-    skipped = collections.Counter()
-    if not os.path.isdir(config.dataset):
-        raise UserError(f"--dataset {config.dataset}: no such folder")
     leave_out = [*config.outputs().values(), *folders_written(config.checkpoint_dir)]
-    found = finding.walk_photos(config.dataset, lambda _, reason: skipped.update([reason]), leave_out=leave_out)
-    paths = sorted(found)[: config.train_size]
-    if not paths:
-        raise UserError(f"--dataset {config.dataset}: no images in it (looked for {' '.join(finding.ENDINGS)})")
-
+    found, skipped = finding.find_images(config.dataset, leave_out)
+    paths = found[: config.train_size]
     modes, sizes = collections.Counter(), collections.Counter()
     originals, copies, bad = {}, [], collections.defaultdict(list)
     for path, (digest, mode, size, reason) in zip(paths, examine_all(config.dataset, paths)):

@@ -57,8 +57,10 @@ class Run:
     def build(self, strategy):
         """Create everything that a checkpoint holds, with its initial values, and lock the checkpoint folder."""
         config = self.config
+        settings = """image_size z_dim gf_dim df_dim c_dim learning_rate beta1 d_learning_rate g_learning_rate
+            g_steps ema seed precision xla"""
         with strategy.scope():
-            self.dcgan = DCGAN(**config.model_keywords())
+            self.dcgan = DCGAN(**config.keywords(settings))
         sample_z = np.random.default_rng([config.seed, 2]).uniform(-1, 1, [SAMPLES, config.z_dim])
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

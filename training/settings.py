@@ -174,10 +174,8 @@ class TrainConfig:
         """The folders that the run writes to, by the names of their settings."""
         return {name: getattr(self, name) for name in ("checkpoint_dir", "sample_dir", "log_dir")}
 
-    def model_keywords(self):
-        """The settings that DCGAN takes, as its keywords."""
-        names = """image_size z_dim gf_dim df_dim c_dim learning_rate beta1 d_learning_rate g_learning_rate
-            g_steps ema seed precision xla"""
+    def keywords(self, names):
+        """Some settings, by their names in one text -> {name: value}."""
         return {name: getattr(self, name) for name in names.split()}
 
     def compare(self, saved):
