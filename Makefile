@@ -30,13 +30,14 @@ setup-align: setup
 	@touch $@
 
 ifdef DATASET
+export DATASET  # so that the shell quotes it
 train: setup
-	$(BIN)/python train-dcgan.py --dataset '$(DATASET)' --epoch $(EPOCH) $(ARGS)
+	$(BIN)/python train-dcgan.py --dataset "$$DATASET" --epoch $(EPOCH) $(ARGS)
 else
 train: setup
 	$(BIN)/python -m photos.demo data/demo --n 2048
 	$(BIN)/python train-dcgan.py --dataset data/demo --epoch $(EPOCH) --batch_size 32 --gf_dim 32 --df_dim 32 \
-		--checkpoint_dir checkpoints/demo --sample_dir samples/demo --log_dir logs/demo $(ARGS)
+		--name demo $(ARGS)
 endif
 
 test: .venv/dev.installed

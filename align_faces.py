@@ -5,7 +5,7 @@
 
 Takes a folder of photos, at any depth, or a .tsv file of MS-Celeb-1M, and fills one flat folder with
 64x64 PNGs, one for each photo in which it finds a face. It does not change the photos. The same
-command again does what is left. report.csv in the output folder says what became of each photo.
+command again aligns the remaining ones. report.csv in the output folder says what became of each photo.
 """
 
 import os
@@ -30,14 +30,19 @@ def flags():
         cli.add_flag(parser, name, kind, default, help)
 
     add("size", whole(8, 1024), 64, "height and width of the faces in pixels")
-    add("landmarks", one_of(*LANDMARKS), "innerEyesAndBottomLip", "the three that are moved to their mean places")
+    add(
+        "landmarks",
+        one_of(*LANDMARKS),
+        "innerEyesAndBottomLip",
+        "the landmarks that are moved to their mean places",
+    )
     add("skipMulti", None, False, "leave out photos with more than one face")
-    add("upsample", whole(0, 4), 1, "times a photo is doubled before detection; 2 finds smaller faces")
+    add("upsample", whole(0, 4), 1, "how often to double the photo's size before detection; 2 finds smaller faces")
     add("min_size", whole(0), 0, "leave out faces with fewer pixels per side")
     add("predictor", text("PATH"), None, "a 68-landmark model of your own")
     add("workers", whole(1), None, "processes (default: one per core)")
     add("shard", SHARD, None, "align only the K-th of N parts, for N machines with one output folder")
-    add("retry", None, False, "try photos without a face again: none found, skipped or unreadable")
+    add("retry", None, False, "try again the photos that gave no face: none found, skipped or unreadable")
     add("inspect", text("FILE"), None, "write a grid of 64 of the faces, a PNG")
     return parser
 
@@ -65,9 +70,9 @@ def check(settings, inspect):
         path, name = os.path.realpath(inspect), f"--inspect {inspect}"
         if any(os.path.commonpath([path, folder]) == folder for folder in folders):
             raise UserError(f"{name}: must lie outside the input and the output, away from photos and faces")
-        if not path.lower().endswith(".png"):
-            raise UserError(f"{name}: must end in .png")
-        cli.check_writable("--inspect", inspect)
+        cli.check_writable("--inspect", inspect, ".png")
+    if settings.predictor and not os.path.isfile(settings.predictor):
+        raise UserError(f"--predictor {settings.predictor}: no such file")
     if settings.predictor:
         AlignDlib(settings.predictor)  # raises for a bad model
     else:
@@ -99,4 +104,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, less_memory="fewer --workers")

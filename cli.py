@@ -5,9 +5,10 @@ Old Pythons can read this file too, so that importing it refuses them in one lin
 
 import argparse
 import os
+import shlex
 import sys
 
-from errors import UserError
+from errors import UserError, printable
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -23,8 +24,11 @@ def check_python():
         sys.exit(name + ": TensorFlow is no longer made for Macs with Intel processors")
 
 
-def run(main):
-    """Call main(arguments) and exit with the code that it returns. An error becomes one message and an exit code."""
+def run(main, less_memory="fewer programs beside it"):
+    """Call main(arguments) and exit with the code that it returns. An error becomes one message and an exit code.
+
+    less_memory: what the user can do where memory does not suffice
+    """
     # Print each line at once, into a pipe too, and names of any bytes
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     sys.stderr.reconfigure(errors="backslashreplace")
@@ -41,13 +45,13 @@ def run(main):
     except OSError as error:
         code = _complain(_in_words(error), 1, debug)
     except MemoryError:
-        code = _complain("out of memory; a smaller --batch_size or --cache off needs less", 1, debug)
+        code = _complain("out of memory; what helps: " + less_memory, 1, debug)
     except KeyboardInterrupt:
         code = _complain("interrupted; what was not saved before is lost", 130, debug)
     except Exception as error:
         if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which is not imported here
             raise
-        code = _complain("the device is out of memory; a smaller --batch_size needs less", 1, debug)
+        code = _complain("the device is out of memory; what helps: " + less_memory, 1, debug)
     sys.exit(code)
 
 
@@ -55,11 +59,11 @@ def how_to_install(package="tensorflow"):
     """What to type to install a package into this project's environment, or to activate that."""
     if package == "matplotlib":  # for docs/figures.py
         return "type: pip install -r requirements-dev.txt"
-    make = "make setup" if os.getcwd() == HERE else "make -C %s setup" % HERE
+    make = "make setup" if os.getcwd() == HERE else "make -C %s setup" % shlex.quote(HERE)
     venv = os.path.join(HERE, ".venv")
     if os.path.realpath(sys.prefix) == os.path.realpath(venv):
         return "type: " + make
-    activate = "source " + os.path.relpath(os.path.join(venv, "bin", "activate"))
+    activate = "source " + shlex.quote(os.path.relpath(os.path.join(venv, "bin", "activate")))
     return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
 
 
@@ -97,11 +101,27 @@ def add_flag(parser, name, kind, default, help, alias=None, required=False):
 
 def add_network_flags(parser):
     """The flags of the scripts that use a trained network."""
-    from training.settings import text, whole  # not on top: an old Python can't read it
+    from training.settings import NAME, text, whole  # not on top: an old Python can't read it
 
-    what = "checkpoint folder of a training, or folder with a TF1 checkpoint of the original"
+    what = "checkpoint folder of a training run, or folder with a TF1 checkpoint of the original"
     add_flag(parser, "checkpoint_dir", text("DIR"), "checkpoints", what, alias="--checkpointDir")
+    add_flag(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME")
     add_flag(parser, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")
+
+
+def use_name(options, arguments):
+    """Replace --name B by the folders that it stands for: checkpoints/B, samples/B, logs/B. Raises UserError.
+
+    options: the parsed arguments, as a dict
+    """
+    name = options.pop("name")
+    for flag, top in (("checkpoint_dir", "checkpoints"), ("sample_dir", "samples"), ("log_dir", "logs")):
+        if name is None or flag not in options:
+            continue
+        given = {argument.split("=")[0] for argument in arguments} & {"--" + flag, "--checkpointDir"}
+        if given:
+            raise UserError("--name %s: gives the folders of the run; leave out %s" % (name, given.pop()))
+        options[flag] = os.path.join(top, name)
 
 
 def check_empty(flag, folder):
@@ -110,8 +130,10 @@ def check_empty(flag, folder):
         raise UserError("%s %s: is not empty; name a new folder" % (flag, folder))
 
 
-def check_writable(flag, path):
-    """Refuse a file that can't be written: its folder is missing, or it is itself a folder. Raises UserError."""
+def check_writable(flag, path, ending=""):
+    """Refuse a file that can't be written, or whose name ends otherwise than its content. Raises UserError."""
+    if path and not path.lower().endswith(ending):
+        raise UserError("%s %s: must end in %s" % (flag, path, ending))
     folder = os.path.dirname(path or "") or "."
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise UserError("%s %s: there is no folder %s that can be written to" % (flag, path, folder))
@@ -134,7 +156,8 @@ def _in_words(error):
 def _complain(message, code, raise_it):
     if raise_it:
         raise
-    print("%s: error: %s" % (_name(), message), file=sys.stderr)
+    lines = [printable(line) for line in str(message).split("\n")]
+    print("%s: error: %s" % (_name(), "\n".join(lines)), file=sys.stderr)
     return code
 
 

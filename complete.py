@@ -13,7 +13,7 @@ import dataclasses
 import time
 
 import cli
-from training import devices
+from training import devices, run_folder
 from training.settings import one_of, real, text, whole
 
 
@@ -28,8 +28,9 @@ def flags():
         cli.add_flag(parser, name, kind, default, help)
 
     add("outDir", text("DIR"), "completions", "folder for the results, new or empty")
-    add("maskType", masks, "center", "what is hidden: a fifth of the pixels, the middle, the left half, nothing, all "
-        "but every fourth pixel, all but the means of 8x8 blocks")  # fmt: skip
+    add("maskType", masks, "center", "what is hidden. random: a fifth of the pixels; center: the middle; left: the "
+        "left half; full: nothing; grid: all but every fourth pixel in each direction; lowres: all but the means of "
+        "8x8 blocks")  # fmt: skip
     add("centerScale", real(0, 0.5), 0.25, "where the hidden middle begins, as a share of the side")
     add("mask", text("FILE"), None, "a mask of your own instead: a picture, black where the photo is hidden")
     add("approach", one_of("adam", "hmc"), "adam", "how to search z")
@@ -54,7 +55,9 @@ def flags():
 def main(arguments):
     """Complete. Returns the exit code."""
     options = flags().parse_args(arguments)
+    cli.use_name(vars(options), arguments)
     cli.check_empty("--outDir", options.outDir)
+    run_folder.check_network(options.checkpoint_dir, options.step)
     devices.set_up()
     import numpy as np
 
@@ -65,6 +68,7 @@ def main(arguments):
     pixels = np.stack([completion_files.read_photo(path, dcgan.image_size, dcgan.c_dim) for path in options.images])
     if options.mask:
         mask = completion_files.read_mask(options.mask, dcgan.image_size)
+        print(f"the mask hides {1 - mask.mean():.0%} of each photo")
     else:
         mask = completion.make_mask(options.maskType, dcgan.image_size, options.centerScale, options.seed)
     masks = np.repeat(mask[None], len(pixels), axis=0)
@@ -96,4 +100,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, less_memory="fewer --restarts")

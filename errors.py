@@ -1,5 +1,7 @@
 """Errors that a user can cause and fix. A script prints the message alone and exits with the error's code."""
 
+import re
+
 
 class UserError(Exception):
     """Bad usage or bad data. The message names the flag or file, the value and the remedy."""
@@ -27,6 +29,11 @@ class NotFiniteError(UserError):
     """A loss or a weight is no longer a finite number."""
 
     exit_code = 3
+
+
+def printable(text):
+    """Text, such as a file's name, without the control characters that a terminal would obey."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", str(text))
 
 
 def short_reason(error):

@@ -12,25 +12,27 @@ import os
 
 import cli
 from errors import UserError
-from training import devices
-from training.settings import text, whole
+from training import devices, resume, run_folder
+from training.settings import NAME, text, whole
 
 
 def flags():
     """The command line."""
     parser = cli.parser(__doc__)
     add, folder = cli.add_flag, text("DIR")
-    add(parser, "checkpoint_dir", folder, "checkpoints", "checkpoint folder of the training")
-    add(parser, "dataset", folder, None, "the images that it was trained on (required)", required=True)
-    add(parser, "held_out", folder, None, "real faces that it was not trained on, to compare distances with")
-    add(parser, "steps", text("LIST"), None, "checkpoints to evaluate: all, or such as 500,1000; their curves go to "
-        "TensorBoard too (default: the newest)")  # fmt: skip
-    add(parser, "n", whole(10, 10_000), 2000, "faces of each kind")
+    add(parser, "checkpoint_dir", folder, "checkpoints", "checkpoint folder of the training run")
+    add(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME --log_dir logs/NAME")
+    add(parser, "dataset", folder, None, "the images that the network was trained on (required)", required=True)
+    add(parser, "held_out", folder, None, "real faces that the network was not trained on, to compare distances with")
+    add(parser, "steps", text("LIST"), None, "evaluate these checkpoints: \"all\", or a list such as 500,1000; their "
+        "curves go to TensorBoard too (default: the newest)")  # fmt: skip
+    add(parser, "n", whole(10, 10_000), 2000, "number of generated faces, and of real ones")
     add(parser, "seed", whole(0), 0, "seed of the generated faces")
     add(parser, "inception", text("FILE"), None, "compute FID too, with these weights of Keras' InceptionV3 (imagenet: "
-        "download them)")  # fmt: skip
+        "download them); needs --n 2048 or more")  # fmt: skip
     add(parser, "log_dir", folder, "logs", "folder for the curves of --steps")
-    add(parser, "cache_dir", folder, None, "folder for the real faces' features (default: --checkpoint_dir)")
+    add(parser, "out", folder, None, "folder for the results (default: --checkpoint_dir)")
+    add(parser, "cache_dir", folder, None, "folder for the real faces' features (default: --out)")
     add(parser, "workers", whole(1), None, "processes (default: one per core)")
     return parser
 
@@ -41,6 +43,15 @@ def check(options):
         folder = getattr(options, flag)
         if folder and not os.path.isdir(folder):
             raise UserError(f"--{flag} {folder}: no such folder")
+    run_folder.check_network(options.checkpoint_dir)
+    try:
+        resume.make_folder(*(("--out", options.out) if options.out else ("--checkpoint_dir", options.checkpoint_dir)))
+    except UserError as error:
+        raise UserError(f"{error}; name a folder that can be, with --out") from error
+    if options.cache_dir:
+        resume.make_folder("--cache_dir", options.cache_dir)
+    if options.steps:
+        resume.make_folder("--log_dir", options.log_dir)
     from evaluation import dlib_features
 
     dlib_features.check_installed()
@@ -49,6 +60,7 @@ def check(options):
 def main(arguments):
     """Evaluate. Returns the exit code."""
     options = flags().parse_args(arguments)
+    cli.use_name(vars(options), arguments)
     check(options)
     if options.inception:  # Keras reads it when it is imported
         os.environ.setdefault("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
@@ -62,4 +74,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, less_memory="a smaller --n, fewer --workers")

@@ -16,7 +16,7 @@ import os
 
 import cli
 from errors import UserError
-from training import devices
+from training import devices, run_folder
 from training.settings import text, whole
 
 COMMANDS = {
@@ -41,18 +41,26 @@ def flags():
             for flag, what in (("plus", "the first"), ("minus", "the second"), ("plus2", "the third")):
                 add(command, flag, numbers, None, f"pictures of {what} group, such as 3,7,9 (required)", required=True)
         else:
-            add(command, "seeds", numbers, "0,1,2,3", "pictures, such as 3,7,10-20")
+            add(command, "seeds", numbers, "0,1,2,3", "numbers of the pictures, such as 3,7,10-20")
             add(command, "z", text("FILE"), None, "take the z of an .npz file instead")
-            add(command, "steps", whole(2, 1000), 16, "pictures from end to end")
+            add(
+                command,
+                "steps",
+                whole(2, 1000),
+                16,
+                "pictures from one to the next, both included; for walk, values from -1 to 1",
+            )
         if name == "walk":
-            add(command, "coordinates", numbers, "0-9", "coordinates of z, counted from 0")
+            add(command, "coordinates", numbers, None, "coordinates of z, counted from 0 (default: the first ten)")
     return parser
 
 
 def main(arguments):
     """Explore. Returns the exit code."""
     options = flags().parse_args(arguments)
+    cli.use_name(vars(options), arguments)
     cli.check_empty("--out", options.out)
+    run_folder.check_network(options.checkpoint_dir, options.step)
     devices.set_up()
     from sampling import figures, latents, loading
 
@@ -67,7 +75,8 @@ def main(arguments):
     if options.command == "interpolate" and len(z) < 2:
         raise UserError("interpolate needs at least two pictures in --seeds or --z")
     if options.command == "walk":
-        coordinates = latents.parse_numbers(options.coordinates, "--coordinates")
+        first = f"0-{min(dcgan.z_dim, 10) - 1}"
+        coordinates = latents.parse_numbers(options.coordinates or first, "--coordinates")
         if max(coordinates) >= dcgan.z_dim:
             raise UserError(f"--coordinates {options.coordinates}: z has coordinates 0 to {dcgan.z_dim - 1}")
 

@@ -4,7 +4,7 @@
     ./generate.py --checkpoint_dir checkpoints --n 1000 --out faces/
     ./generate.py --checkpoint_dir checkpoints --seeds 3,7,10-20 --grid sheet.png
 
-Needs only the checkpoint folder of a training, or one with a TF1 checkpoint of the original
+Needs only the checkpoint folder of a training run, or one with a TF1 checkpoint of the original
 repository. Picture i of a seed is always the same.
 """
 
@@ -12,7 +12,7 @@ import os
 
 import cli
 from errors import UserError
-from training import devices
+from training import devices, run_folder
 from training.settings import text, whole
 
 
@@ -23,7 +23,7 @@ def flags():
     add, file, folder = cli.add_flag, text("FILE"), text("DIR")
     add(parser, "n", whole(1, 10**7), 64, "draw pictures 0 to N-1")
     add(parser, "seed", whole(0), 0, "seed of the pictures")
-    add(parser, "seeds", text("LIST"), None, "draw these pictures of the seed instead, such as 3,7,10-20")
+    add(parser, "seeds", text("LIST"), None, "draw the pictures with these numbers instead, such as 3,7,10-20")
     add(parser, "z", file, None, "take the z of an .npz file instead")
     add(parser, "rank", None, False, "order the pictures by the discriminator's score, best first")
     add(parser, "out", folder, None, "write each picture as a PNG into this folder, which must be empty or new")
@@ -40,13 +40,15 @@ def check(options):
         raise UserError("nothing to write: give --out, --grid, --save_z or --export")
     for flag in ("out", "export"):
         cli.check_empty(f"--{flag}", getattr(options, flag))
-    for flag in ("grid", "save_z"):
-        cli.check_writable(f"--{flag}", getattr(options, flag))
+    cli.check_writable("--grid", options.grid, ".png")
+    cli.check_writable("--save_z", options.save_z)
+    run_folder.check_network(options.checkpoint_dir, options.step)
 
 
 def main(arguments):
     """Draw. Returns the exit code."""
     options = flags().parse_args(arguments)
+    cli.use_name(vars(options), arguments)
     check(options)
     devices.set_up()
     import utils
@@ -58,6 +60,7 @@ def main(arguments):
         numbers = range(len(z))
     else:
         numbers = latents.parse_numbers(options.seeds, "--seeds") if options.seeds else range(options.n)
+        numbers = list(dict.fromkeys(numbers))  # a picture that is named twice is drawn once
         z = latents.draw(options.seed, numbers, dcgan.z_dim)
     names = [f"{i:05d}.png" for i in numbers]
     if options.rank:
@@ -86,4 +89,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, less_memory="a smaller --n")

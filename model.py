@@ -1,8 +1,9 @@
-"""DCGAN: generator, discriminator, losses, Adam, and the alternating update of the article.
+"""DCGAN: generator, discriminator, losses, Adam, and the alternating update.
 
-Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional
-Generative Adversarial Networks", ICLR 2016, as implemented by carpedm20/DCGAN-tensorflow and
-bamos/dcgan-completion.tensorflow. Knows nothing of files, summaries or clocks.
+The networks are those of Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
+Convolutional Generative Adversarial Networks", ICLR 2016. The update (D once, then G twice) is that of
+carpedm20/DCGAN-tensorflow and bamos/dcgan-completion.tensorflow. Knows nothing of files, summaries or
+clocks.
 """
 
 import tensorflow as tf
@@ -17,14 +18,17 @@ def layer_widths(image_size, base):
     """Channels of the feature maps from the image's end to the 4x4 end.
 
     One layer for each halving of image_size down to 4, doubling from `base` and capped at
-    8 times it: layer_widths(64, 64) == [64, 128, 256, 512].
+    8 times it: layer_widths(64, 64) == [64, 128, 256, 512]. A list as base is returned as it is.
 
-    Raises ValueError for an image_size that is not a power of two from 16 on.
+    Raises ValueError for an image_size that is not a power of two from 16 on, or a list of another length.
     """
     if image_size < 16 or image_size & (image_size - 1):
         raise ValueError(f"image_size {image_size}: must be a power of two, at least 16")
     layers = image_size.bit_length() - 3  # 16: 2, 32: 3, 64: 4, ...
-    return [base * min(2**i, 8) for i in range(layers)]
+    widths = list(base) if isinstance(base, (list, tuple)) else [base * min(2**i, 8) for i in range(layers)]
+    if len(widths) != layers:
+        raise ValueError(f"{len(widths)} widths, but image_size {image_size} has {layers} layers")
+    return widths
 
 
 class Generator(tf.Module):
@@ -122,11 +126,15 @@ def cross_entropy(logits, label):
 
 
 class DCGAN(tf.Module):
-    """Generator and discriminator with their optimizers, trained by `train_step`.
+    """Generator and discriminator with their optimizers. `update` trains them on a batch.
+
+    `train_step` is its short form for one device; the training loop calls it on each replica, through
+    training/replicas.py.
 
     image_size: height and width of the images in pixels, a power of two from 16 on
     z_dim: length of z
-    gf_dim, df_dim: channels of the generator's last hidden layer and of the discriminator's first
+    gf_dim, df_dim: channels of the generator's last hidden layer and of the discriminator's first; or
+        those of all layers as a list, from the image's end, as some TF1 networks need
     c_dim: channels of the images, 3 for colour and 1 for gray
     learning_rate, beta1: of both Adam optimizers
     d_learning_rate, g_learning_rate: of one of them; None: learning_rate

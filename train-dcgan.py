@@ -13,7 +13,7 @@ import os
 
 import cli
 from training import devices
-from training.settings import TrainConfig
+from training.settings import NAME, TrainConfig
 
 EXITS = (
     "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
@@ -30,6 +30,8 @@ def flags():
         group = groups[name] = groups.get(name) or parser.add_argument_group(name)
         cli.add_flag(group, field.name, rule["kind"], field.default, rule["help"], required=field.default == "")
     cli.add_flag(groups["data"], "check", None, False, "read every file and list the broken ones, without training")
+    folders = "name of the run, for --checkpoint_dir checkpoints/NAME --sample_dir samples/NAME --log_dir logs/NAME"
+    cli.add_flag(groups["output"], "name", NAME, None, folders)
     return parser
 
 
@@ -38,6 +40,7 @@ def main(arguments):
     options = vars(flags().parse_args(arguments))
     del options["debug"]
     check = options.pop("check")
+    cli.use_name(options, arguments)
     config = TrainConfig(**options)
     if check:
         from training import preflight
@@ -50,4 +53,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, less_memory="a smaller --batch_size, --cache off")

@@ -1,8 +1,11 @@
-"""Images as arrays: scaling, grids, and writing files that appear whole or not at all."""
+"""Images as arrays: scaling and grids; and files that appear whole or not at all, or that one process holds."""
 
 import contextlib
+import errno
+import fcntl
 import math
 import os
+import sys
 
 import numpy as np
 from PIL import Image
@@ -65,11 +68,14 @@ def write_text(path, text):
 def whole_file(path):
     """Open a binary file for writing. It replaces `path` when it is complete, and vanishes after an error.
 
-    Raises OSError, which names the path.
+    What lies at path.partial, a link for example, is removed and never written through. Raises OSError,
+    which names the path.
     """
     partial = f"{path}.partial"
     try:
-        with open(partial, "wb") as file:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(partial)
+        with open(partial, "xb") as file:  # x: refuses what appears there meanwhile, and links
             yield file
         os.replace(partial, path)
     except BaseException as error:
@@ -78,3 +84,23 @@ def whole_file(path):
         if isinstance(error, OSError) and error.filename is None:  # from a write, as on a full disk
             error.filename = os.fspath(path)
         raise
+
+
+def lock(path):
+    """Hold a file until it is closed or this process ends -> the open file, or None if another process holds it.
+
+    Makes the file, but does not follow a link. Where the file system has no locks, warns and goes on.
+    Raises OSError.
+    """
+    file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise
+        print(f"warning: {os.path.dirname(path)}: its file system has no locks ({error.strerror.lower()}), so nothing "
+              "stops a second run there; do not start one", file=sys.stderr)  # fmt: skip
+    return file

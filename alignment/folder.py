@@ -36,7 +36,7 @@ def align_folder(settings, inspect=None):
     missing = (photo for photo in inputs.find(settings, skip) if photo[0] not in report.done)
     code = 0
     try:
-        for rows in workers.align_all(settings, missing):
+        for rows in workers.align_all(settings, missing, report.ignores_case):
             report.add(rows)
             progress.show()
     except KeyboardInterrupt as interruption:

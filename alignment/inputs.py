@@ -9,7 +9,10 @@ import re
 
 import numpy as np
 
+from errors import UserError
 from photos import decoding, finding
+
+LONGEST_ROW = 100_000_000  # bytes of a .tsv file; MS-Celeb-1M's are some 10,000 long
 
 
 def find(settings, skip=lambda path, reason: None):
@@ -39,7 +42,9 @@ def read_tsv(path):
     <file>/<person>/<row, counted from 1>.jpg.
     """
     with open(path, "rb") as file:
-        for row, line in enumerate(file, start=1):
+        for row, line in enumerate(iter(lambda: file.readline(LONGEST_ROW), b""), start=1):
+            if len(line) == LONGEST_ROW:
+                raise UserError(f"{path}: row {row} is longer than {LONGEST_ROW:,} bytes; not a file of MS-Celeb-1M")
             columns = line.rstrip(b"\r\n").split(b"\t")
             person = re.sub(r"[^\w.-]", "_", columns[0][:40].decode(errors="replace")) if len(columns) > 1 else "_"
             yield f"{os.path.basename(path)}/{person}/{row:08d}.jpg", columns[-1]
@@ -55,15 +60,17 @@ def decode(source):
     try:
         content = io.BytesIO(base64.b64decode(source, validate=True)) if isinstance(source, bytes) else None
         with content or open(source, "rb") as file:
-            _, orientation = decoding.header(file)
-            if orientation == 1:  # cv2 turns JPEG and PNG by their EXIF; it may forget other formats
+            format, mode, orientation = decoding.header(file)
+            turned_as_told = orientation == 1 or format in ("JPEG", "MPO", "PNG")  # cv2 turns some others by itself
+            if turned_as_told and mode != "F":  # cv2 draws floats from 0 to 1 black
+                flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
                 with contextlib.suppress(cv2.error):
                     if content:
-                        bgr = cv2.imdecode(np.frombuffer(content.getbuffer(), np.uint8), cv2.IMREAD_COLOR)
+                        bgr = cv2.imdecode(np.frombuffer(content.getbuffer(), np.uint8), flags)
                     else:  # not imdecode, which refuses truncated files that imread shows in part
-                        bgr = cv2.imread(os.fspath(source), cv2.IMREAD_COLOR)
+                        bgr = cv2.imread(os.fsencode(source), flags)  # bytes: as text, an odd name ends the process
                     if bgr is not None:
-                        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+                        return decoding.turn(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), orientation)
             file.seek(0)
             return np.asarray(decoding.open_rgb(file))
     except OSError as error:

@@ -5,27 +5,40 @@ import hashlib
 import os
 import random
 import re
+import tempfile
 
 import numpy as np
 
 import utils
 from photos import decoding
 
+LONGEST = 120  # bytes of a name without its ending: eCryptfs takes 143 in all
 
-def output_name(relative):
+
+def output_name(relative, ignores_case=False):
     """Name of a photo's output: a readable and injective function of its path within the input.
 
     person/001.jpg -> person__001.jpg.png. A separator becomes two underscores; underscores beside a
-    separator or another underscore become %5F, and %, ~ and control characters are escaped alike, so
-    that no two paths get the same name. A name too long for a file system ends in ~ and a digest.
+    separator or another underscore become %5F, and %, ~, control characters and what some file systems
+    refuse are escaped alike, so that no two paths get the same name. A name that is too long ends in ~
+    and a digest, and so does each one where the file system ignores case.
     """
-    escaped = re.sub(r"[%~\x00-\x1f\x7f]", lambda match: f"%{ord(match[0]):02X}", relative.replace(os.sep, "/"))
+    escaped = re.sub(
+        r'[%~\x00-\x1f\x7f:?*"<>|\\]', lambda match: f"%{ord(match[0]):02X}", relative.replace(os.sep, "/")
+    )
     escaped = re.sub(r"(?<=[_/])_|_(?=[_/])", "%5F", escaped)
     name = escaped.replace("/", "__")
-    if len(os.fsencode(name)) > 200:
+    if ignores_case or len(os.fsencode(name)) > LONGEST:
         digest = hashlib.sha256(os.fsencode(relative)).hexdigest()[:32]
-        name = os.fsencode(name)[:150].decode(errors="ignore") + "~" + digest
+        name = os.fsencode(name)[: LONGEST - 33].decode(errors="ignore") + "~" + digest
     return name + ".png"
+
+
+def ignores_case(folder):
+    """Whether a.png and A.png are the same file there. Makes a file for a moment."""
+    with tempfile.NamedTemporaryFile(prefix=".case", dir=folder) as file:
+        head, name = os.path.split(file.name)
+        return os.path.exists(os.path.join(head, name.swapcase()))
 
 
 def write_inspection_sheet(folder, size, path):

@@ -3,22 +3,33 @@
 import collections
 import contextlib
 import csv
-import fcntl
 import io
 import json
 import os
 import re
 
 import utils
+from alignment import outputs
 from alignment.inputs import in_shard
 from errors import UserError
 
+IGNORES_CASE = "ignores case"
 COLUMNS = ["input", "output", "outcome", "faces", "box", "reason"]
 
 
 def row_of(path, **values):
     """The row of a photo, by its path within the input; other columns are empty unless given."""
     return dict.fromkeys(COLUMNS, "") | dict(input=path) | values
+
+
+def as_cells(row):
+    """A row as it is written: a name that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return row | {name: re.sub(r"^(?='*[=+\-@])", "'", row[name]) for name in ("input", "output")}
+
+
+def from_cells(row):
+    """The row that as_cells made the cells of."""
+    return row | {name: re.sub(r"^'(?='*[=+\-@])", "", row[name]) for name in ("input", "output")}
 
 
 class Report:
@@ -34,14 +45,15 @@ class Report:
         self.shard, self.retry, self.output = settings.shard, settings.retry, settings.output
         name = "report" if n == 1 else f"report-{k}-of-{n}"
         self.path = os.path.join(self.output, f"{name}.csv")
-        self.lock(f".{name}.lock")
-        check_settings(settings)
+        self.lock_path = os.path.join(self.output, f".{name}.lock")
+        self.lock()
+        self.ignores_case = check_settings(settings)
         self.done, self.counts = set(), collections.Counter()
         with utils.whole_file(self.path) as file:  # without rows to do again, and without a truncated one
             text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
             own = csv.DictWriter(text, COLUMNS)
             own.writeheader()
-            own.writerows(row for row in read_rows(self.path) if self.note(row))
+            own.writerows(as_cells(row) for row in read_rows(self.path) if self.note(row))
             text.detach()
         for other in self.others(r"report(-\d+-of-\d+)?\.csv"):
             for row in read_rows(other):
@@ -53,17 +65,17 @@ class Report:
         """Paths of other runs' files in the output folder."""
         for name in os.listdir(self.output):
             path = os.path.join(self.output, name)
-            if re.fullmatch(pattern, name) and path not in (self.path, getattr(self.held, "name", None)):
+            if re.fullmatch(pattern, name) and path not in (self.path, self.lock_path):
                 yield path
 
-    def lock(self, name):
+    def lock(self):
         """Hold this shard's lock, and refuse to run beside a division into other shards."""
-        self.held = hold(os.path.join(self.output, name))
+        self.held = utils.lock(self.lock_path)
         if not self.held:
             raise UserError(f"{self.output}: another run is filling it; wait for it, or stop it")
         for other in self.others(r"\.report(-\d+-of-\d+)?\.lock"):
             if not other.endswith(f"-of-{self.shard[1]}.lock"):
-                held = hold(other)
+                held = utils.lock(other)
                 if not held:
                     raise UserError(f"{self.output}: a run with another --shard is filling it; wait for it")
                 held.close()
@@ -82,30 +94,23 @@ class Report:
     def add(self, rows):
         """Append rows, and flush them."""
         self.counts.update(row["outcome"] for row in rows)
-        self.writer.writerows(rows)
+        self.writer.writerows(map(as_cells, rows))
         self.file.flush()
 
 
-def hold(path):
-    """Lock a file until it is closed or the process ends -> the open file; None if another process holds it."""
-    file = open(path, "a", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return file
-    except BlockingIOError:
-        file.close()
-        return None
-
-
 def check_settings(settings):
-    """Record the settings that all faces of an output folder share. Raises UserError if they were others before."""
+    """Record the settings that all faces of an output folder share. Raises UserError if they were others before.
+
+    Returns whether the folder's file system ignores case, which is found out once and recorded too.
+    """
     names = ["size", "landmarks", "skipMulti", "upsample", "min_size", "predictor"]
     now = {f"--{name}": getattr(settings, name) for name in names}
     now["input"] = os.path.relpath(os.path.realpath(settings.input), os.path.realpath(settings.output))
     path = os.path.join(settings.output, ".settings.json")
     if not os.path.exists(path):
         with contextlib.suppress(FileNotFoundError):  # another shard began at the same time
-            utils.write_text(path, json.dumps(now, indent=2) + "\n")
+            recorded = now | {IGNORES_CASE: outputs.ignores_case(settings.output)}
+            utils.write_text(path, json.dumps(recorded, indent=2) + "\n")
     try:
         with open(path, encoding="utf-8") as file:
             before = json.load(file)
@@ -117,6 +122,7 @@ def check_settings(settings):
             f"{settings.output} was filled with {name} {before[name]}, not {now[name]}; "
             "give the same again, or another output folder"
         )
+    return before.get(IGNORES_CASE, False)
 
 
 def read_rows(path):
@@ -126,7 +132,7 @@ def read_rows(path):
             rows = csv.reader(file)
             if next(rows, COLUMNS) != COLUMNS:
                 raise UserError(f"{path}: not a report of this program; move it elsewhere")
-            yield from (dict(zip(COLUMNS, row)) for row in rows if len(row) == len(COLUMNS))
+            yield from (from_cells(dict(zip(COLUMNS, row))) for row in rows if len(row) == len(COLUMNS))
     except FileNotFoundError:
         return
     except csv.Error as error:

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 import utils
-from errors import UserError
+from errors import UserError, printable
 from evaluation import dlib_features, inception, metrics
 from photos import decoding
 from training.dataset import ImageFolder
@@ -41,7 +41,9 @@ class RealFaces:
             raise UserError(f"--dataset {dataset}: {len(self.faces)} faces are too few to compare with")
         if inception_weights:
             if self.n < inception.LEAST:
-                raise UserError(f"--inception: FID needs at least {inception.LEAST:,} faces of each kind, not {self.n}")
+                raise UserError(
+                    f"--inception: FID needs at least {inception.LEAST:,} faces of each kind, not {self.n}; give --n"
+                )
             self.network = inception.load(inception_weights)
         extract = functools.partial(self.extract, what="real faces")
         self.features, found = self.cached("dlib", dataset, self.faces, extract)
@@ -137,7 +139,7 @@ class Faces:
             except decoding.PhotoError as error:
                 bad.append(f"{data.paths[index]} ({error})")
         if bad:
-            print(f"{data.folder}: left out {len(bad):,} files that do not decode, such as {bad[0]}")
+            print(f"{data.folder}: left out {len(bad):,} files that do not decode, such as {printable(bad[0])}")
 
     def __len__(self):
         return len(self.order)

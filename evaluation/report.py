@@ -13,7 +13,7 @@ from evaluation import inception, metrics
 from evaluation.real import RealFaces
 from sampling import generation, latents
 from sampling.loading import load_model
-from training.logs import Summaries
+from training.logs import Summaries, tensorboard_command
 from training.run_folder import SETTINGS, latest_steps
 
 SHEET = 64  # samples on the sheet
@@ -27,9 +27,11 @@ WORDS = {
 }
 
 
-def evaluate_steps(checkpoint_dir, steps, seed, log_dir, **settings):
-    """Evaluate checkpoints of a training: print their tables and write their files beside them.
+def evaluate_steps(checkpoint_dir, steps, seed, log_dir, out=None, cache_dir=None, **settings):
+    """Evaluate checkpoints of a training: print their tables and write their files.
 
+    out: the folder of the files; None: checkpoint_dir
+    cache_dir: folder where features are kept; None: out
     steps: which, "all" or a list such as "500,1000", whose curves go to log_dir; None: the newest
     seed: of the generated faces
     settings: those of real.RealFaces
@@ -38,11 +40,11 @@ def evaluate_steps(checkpoint_dir, steps, seed, log_dir, **settings):
     """
     chosen = choose_steps(checkpoint_dir, steps)
     dcgan = load_model(checkpoint_dir, chosen[-1])[0]
-    real = RealFaces(checkpoint_dir, dcgan, **settings)
+    real = RealFaces(checkpoint_dir, dcgan, cache_dir=cache_dir or out, **settings)
     curve = Curve(os.path.join(log_dir, "evaluation"), chosen[0]) if steps else None
     for step in chosen:
         try:
-            result = evaluate(checkpoint_dir, step, seed, real)
+            result = evaluate(checkpoint_dir, step, seed, real, out)
         except DamagedError as error:
             if chosen == [step]:
                 raise
@@ -65,7 +67,7 @@ def choose_steps(checkpoint_dir, steps):
     return sorted(chosen)
 
 
-def evaluate(checkpoint_dir, step, seed, real):
+def evaluate(checkpoint_dir, step, seed, real, out=None):
     """Evaluate one checkpoint: print its table, write its files -> the numbers."""
     dcgan, step = load_model(checkpoint_dir, step)
     images = generation.generate(dcgan, latents.draw(seed, range(real.n), dcgan.z_dim))
@@ -90,7 +92,7 @@ def evaluate(checkpoint_dir, step, seed, real):
         },
     }
     print_table(result)
-    write_files(os.path.join(checkpoint_dir, f"evaluation-{step}"), result, images, nearest, real.faces)
+    write_files(os.path.join(out or checkpoint_dir, f"evaluation-{step}"), result, images, nearest, real.faces)
     return result
 
 
@@ -120,7 +122,7 @@ class Curve:
     def __init__(self, folder, first):
         os.makedirs(folder, exist_ok=True)
         self.writer = Summaries(folder, first - 1).writer
-        print(f"the curves: tensorboard --logdir {os.path.dirname(folder)}")
+        print(f"the curves: {tensorboard_command(os.path.dirname(folder))}")
 
     def add(self, result):
         """Add the numbers of one step."""

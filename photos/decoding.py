@@ -1,15 +1,23 @@
 """Decoding any photo safely, as a viewer shows it."""
 
+import contextlib
+import io
 import math
 import warnings
+import zlib
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 # What is decoded, whatever the file's ending says. Formats that Pillow hands to other programs (EPS
 # to Ghostscript) are left out, since photos may come from anywhere.
 FORMATS = "PNG JPEG BMP WEBP GIF TIFF JPEG2000 AVIF PPM TGA PSD ICO DDS QOI SGI SUN PCX".split()
 MAX_PIXELS = 89_478_485  # Pillow's own limit, above which it suspects a decompression bomb
+# What each EXIF orientation asks for: swap height and width, then step through rows and columns
+TURNS = {
+    1: (False, 1, 1), 2: (False, 1, -1), 3: (False, -1, -1), 4: (False, -1, 1),
+    5: (True, 1, 1), 6: (True, 1, -1), 7: (True, -1, -1), 8: (True, -1, 1),
+}  # fmt: skip
 
 # Warnings of odd metadata and of size: users need neither, and size is checked here
 warnings.filterwarnings("ignore", module="PIL")
@@ -19,46 +27,116 @@ class PhotoError(Exception):
     """A file that does not decode to an image. The message is the reason, without the path."""
 
 
-def header(file):
-    """What the header of a photo (path or binary file) says -> (format, EXIF orientation).
+class TooLargeError(PhotoError):
+    """A photo of more than MAX_PIXELS."""
 
-    (None, 1) for a format that Pillow does not know: another decoder may know it. The orientation of
-    JPEG and PNG is not looked up. Raises PhotoError for more than MAX_PIXELS.
+
+def header(file):
+    """What the header of a photo (path or binary file) says -> (format, PIL mode, orientation from 1 to 8).
+
+    (None, None, 1) for what Pillow can't read: another decoder may know it. Raises TooLargeError.
     """
     try:
-        with Image.open(file, formats=FORMATS) as image:
-            _check_size(image)
-            if image.format in ("JPEG", "MPO", "PNG"):
-                return image.format, 1
-            return image.format, image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Image.DecompressionBombError as error:
-        raise PhotoError(_reason(error)) from error
-    except PhotoError:
+        return _attempt(file, lambda image: (image.format, image.mode, orientation(image)))
+    except TooLargeError:
         raise
-    except Exception:  # a decoder may raise anything on a broken file
-        return None, 1
+    except PhotoError:
+        return None, None, 1
 
 
-def open_rgb(path):
-    """Decode an image file (path or binary file) as a viewer shows it -> PIL image in mode RGB.
+def orientation(image):
+    """How a PIL image is to be turned, by its EXIF or XMP: 1 to 8, 1 where that can't be read."""
+    with contextlib.suppress(Exception):  # Pillow raises anything for odd metadata
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return value if value in TURNS else 1
+    return 1
 
-    Takes the first frame, turned upright by its EXIF orientation, of any mode: gray, palette, alpha
-    (dropped, as cv2 does), CMYK, 16-bit (scaled to 8).
+
+def turn(pixels, orientation):
+    """Pixels [H, W] or [H, W, C] as stored -> upright."""
+    swap, vertical, horizontal = TURNS[orientation]
+    pixels = pixels.swapaxes(0, 1) if swap else pixels
+    return np.ascontiguousarray(pixels[::vertical, ::horizontal])
+
+
+def open_rgb(file, background=None):
+    """Decode a photo (path or binary file) as a viewer shows it -> PIL image in mode RGB.
+
+    Takes the first frame, turned upright, of any mode: gray, palette, alpha, CMYK, 16-bit and float
+    (scaled to 8 bits). Alpha is dropped, as cv2 does, or put over a background colour. Odd metadata does not
+    matter, but all pixels must be there.
 
     Raises PhotoError if the file is missing, unreadable, not an image, truncated, or larger than
     MAX_PIXELS.
     """
+    return _attempt(file, lambda image: _as_rgb(image, background))
+
+
+def _as_rgb(image, background):
+    image.load()
+    turned = orientation(image)
+    if image.mode.startswith("I"):  # 16-bit gray, which Pillow would clip
+        image = image.convert("I").point(lambda value: value / 257).convert("L")
+    elif image.mode == "F" and np.asarray(image).max() <= 1:
+        image = image.point(lambda value: value * 255)
+    if background and image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
+    image = image.convert("RGB")
+    return image if turned == 1 else Image.fromarray(turn(np.asarray(image), turned))
+
+
+def _attempt(file, read):
+    """read(PIL image) of a photo; if that fails, of its bytes without what no viewer needs. Raises PhotoError."""
+    first = None
+    for candidate in _candidates(file):
+        try:
+            with Image.open(candidate, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise TooLargeError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+                return read(image)
+        except TooLargeError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise TooLargeError(f"more than {MAX_PIXELS:,} pixels") from error
+        except Exception as error:  # a decoder may raise anything on a broken file
+            first = first or error
+    raise PhotoError(_reason(first)) from first
+
+
+def _candidates(file):
+    """Yield a photo, then, as binary files, what a viewer would still show of it."""
+    yield file
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            _check_size(image)
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16-bit gray, which Pillow would clip
-                image = image.convert("I").point(lambda value: value / 257).convert("L")
-            return image.convert("RGB")
-    except PhotoError:
-        raise
-    except Exception as error:  # a decoder may raise anything on a broken file
-        raise PhotoError(_reason(error)) from error
+        with contextlib.nullcontext(file) if hasattr(file, "read") else open(file, "rb") as opened:
+            opened.seek(0)
+            content = opened.read()
+    except OSError:  # the first reason says it
+        return
+    if not content:
+        raise PhotoError("empty")
+    if content.startswith(b"\x89PNG"):
+        yield io.BytesIO(b"".join(_needed_chunks(content)))
+    elif content.startswith(b"\xff\xd8") and not content.endswith(b"\xff\xd9"):
+        # Only the end is missing if the pixels are the same, whatever follows
+        ends = [io.BytesIO(content + filler + b"\xff\xd9") for filler in (b"", b"\x5a" * 256, b"\xa5" * 256)]
+        with contextlib.suppress(Exception):
+            decoded = [np.asarray(Image.open(end)) for end in ends]
+            if all(np.array_equal(decoded[0], other) for other in decoded[1:]):
+                yield ends[0]
+
+
+def _needed_chunks(png):
+    """Yield the parts of a PNG file that its pixels, transparency and orientation are in."""
+    yield png[:8]
+    start = 8
+    while start < len(png):
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+        kind, chunk = png[start + 4 : start + 8], png[start:end]
+        intact = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+        if kind[:1].isupper() or kind == b"tRNS" or (kind == b"eXIf" and intact):
+            yield chunk
+        start = end
 
 
 def load(path, size, c_dim, crop=None):
@@ -69,11 +147,7 @@ def load(path, size, c_dim, crop=None):
 
 def mode_and_size(path):
     """(mode, (width, height)) as stored, from the file's header alone. Raises PhotoError."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return image.mode, image.size
-    except Exception as error:  # a decoder may raise anything on a broken file
-        raise PhotoError(_reason(error)) from error
+    return _attempt(path, lambda image: (image.mode, image.size))
 
 
 def square(image, size, crop=None):
@@ -95,15 +169,8 @@ def bad_allowed(share, files):
     return min(math.ceil(share * files), files - 1)
 
 
-def _check_size(image):
-    if image.width * image.height > MAX_PIXELS:
-        raise PhotoError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
-
-
 def _reason(error):
     """Why a file does not decode, in one line."""
-    if isinstance(error, Image.DecompressionBombError):
-        return f"more than {MAX_PIXELS:,} pixels"
     if isinstance(error, Image.UnidentifiedImageError):
         return "not an image, or in a format that this program does not read"
     if isinstance(error, OSError) and error.strerror:

@@ -10,18 +10,31 @@ from photos import decoding
 from sampling import blending, completion
 
 
-def read_photo(path, size, c_dim, flag=""):
-    """A photo's central square: uint8 [size, size, c_dim]. Raises UserError, naming the flag."""
+def read_photo(path, size, c_dim):
+    """A photo's central square: uint8 [size, size, c_dim]. Raises UserError."""
     try:
         return decoding.load(path, size, c_dim)
     except decoding.PhotoError as error:
-        raise UserError(f"{flag}{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
 
 
 def read_mask(path, size):
-    """A mask from a picture that is black where the photo is hidden -> float32 [size, size, 1]. Raises UserError."""
-    pixels = read_photo(path, size, 3, flag="--mask ")
-    return (pixels.mean(axis=-1, keepdims=True) >= 128).astype(np.float32)
+    """A mask from a picture that is black where the photo is hidden -> float32 [size, size, 1].
+
+    Transparent pixels count as white, and a picture of zeros and ones as black and white. Raises
+    UserError, also for a mask that hides nothing or everything.
+    """
+    try:
+        picture = decoding.open_rgb(path, background="white")
+    except decoding.PhotoError as error:
+        raise UserError(f"--mask {path}: {error}") from error
+    if np.asarray(picture).max() == 1:
+        picture = picture.point(lambda value: value * 255)
+    mask = (np.asarray(decoding.square(picture, size)).mean(axis=-1, keepdims=True) >= 128).astype(np.float32)
+    if mask.all() or not mask.any():
+        hides = "nothing" if mask.all() else "everything"
+        raise UserError(f"--mask {path}: hides {hides}; paint black what is to be hidden, and leave the rest white")
+    return mask
 
 
 class CompletionFiles:

@@ -4,8 +4,10 @@ import base64
 import csv
 import ctypes
 import fcntl
+import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -224,7 +226,7 @@ def test_any_photo_is_aligned_as_a_viewer_shows_it(any_photo, name):
     "name, reason",
     [
         ("truncated.png", "truncated"),
-        ("empty.jpg", "not an image"),
+        ("empty.jpg", "empty"),
         ("text.jpg", "not an image"),
         ("bomb.png", "10000x10000 pixels, more than 89,478,485"),
         ("secret.png", "permission denied"),
@@ -421,3 +423,60 @@ def test_another_division_into_shards_waits_its_turn(raw, tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         assert "another --shard is filling it" in align(raw, tmp_path, code=2).stderr
     align(raw, tmp_path)
+
+
+def test_photos_below_a_name_that_is_not_utf8_are_aligned(tmp_path):
+    folder = os.fsdecode(os.fsencode(tmp_path / "raw") + b"/caf\xe9")
+    os.makedirs(folder)
+    for i in range(2):
+        with open(os.path.join(folder, f"{i}.jpg"), "wb") as file:
+            face_photo(i).save(file, "JPEG")
+    assert "2 faces" in align(tmp_path / "raw", tmp_path / "o").stdout
+
+
+def test_a_file_system_that_ignores_case_is_remembered(raw, aligned, tmp_path):
+    out = shutil.copytree(aligned[0], tmp_path / "o")
+    (out / "report.csv").unlink()
+    settings = json.loads((out / ".settings.json").read_text())
+    (out / ".settings.json").write_text(json.dumps(settings | {"ignores case": True}))
+    align(raw, out)
+    names = {row["output"] for row in report(out).values() if row["output"]}
+    assert len(names) == 6 and all(re.search(r"~[0-9a-f]{32}\.png$", name) for name in names)
+
+
+def test_outputs_under_older_names_stay_done(raw, aligned, tmp_path):
+    """Names of more than 120 bytes were longer, and ":" stood as it is."""
+    out = shutil.copytree(aligned[0], tmp_path / "o")
+    old, new = "ada__000.jpg.png", f"a:{'x' * 150}.png"
+    (out / old).rename(out / new)
+    text = (out / "report.csv").read_text()
+    (out / "report.csv").write_text(text.replace(old, new))
+    settings = json.loads((out / ".settings.json").read_text())
+    del settings["ignores case"]
+    (out / ".settings.json").write_text(json.dumps(settings))
+    assert "of them now" not in align(raw, out).stdout
+    assert new in os.listdir(out) and old not in os.listdir(out)
+
+
+def test_report_cells_are_no_formulas_and_read_back(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for name in ("=1+1.jpg", "@a.jpg", "-b.jpg", "'=c.jpg", "plain.jpg"):
+        Image.new("RGB", (20, 20)).save(tmp_path / "raw" / name)
+    align(tmp_path / "raw", tmp_path / "o")
+    assert set(report(tmp_path / "o")) == {"'=1+1.jpg", "'@a.jpg", "'-b.jpg", "''=c.jpg", "plain.jpg"}
+    assert "of them now" not in align(tmp_path / "raw", tmp_path / "o").stdout
+
+
+def test_no_writer_writes_through_a_link(raw, tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "o").mkdir()
+    for name in ("report.csv.partial", ".settings.json.partial", "ada__000.jpg.png.partial"):
+        (tmp_path / "o" / name).symlink_to(tmp_path / "victim")
+    align(raw, tmp_path / "o")
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_tsv_without_lines_is_refused_before_it_fills_the_memory(tmp_path):
+    with open(tmp_path / "a.tsv", "wb") as file:
+        file.truncate(300_000_000)
+    assert "row 1 is longer than" in align(tmp_path / "a.tsv", tmp_path / "o", code=2).stderr

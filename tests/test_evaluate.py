@@ -52,7 +52,6 @@ def test_script_prints_a_table_and_writes_it_beside_the_checkpoint(trained, face
         (["--dataset", "nowhere"], "--dataset nowhere: no such folder"),
         (["--dataset", ".", "--held_out", "nowhere"], "--held_out nowhere: no such folder"),
         (["--dataset", "."], "--checkpoint_dir checkpoints: no such folder"),
-        (["--dataset", ".", "--steps", "7"], "--steps 7: no such checkpoint in checkpoints (there: none)"),
         (["--dataset", ".", "--n", "3"], "--n 3: must be a whole number from 10 to 10000"),
     ],
 )
@@ -60,6 +59,11 @@ def test_bad_usage_is_refused_in_words(tmp_path, arguments, message):
     done = run_script("evaluate.py", *arguments, cwd=tmp_path)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
     assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_step_is_refused_before_the_work(tiny_run, tmp_path):
+    done = run_script("evaluate.py", "--checkpoint_dir", tiny_run, "--dataset", ".", "--steps", "7", cwd=tmp_path)
+    assert done.returncode == 2 and "--steps 7: no such checkpoint" in done.stderr and "(there: 4, 6)" in done.stderr
 
 
 def test_a_damaged_checkpoint_among_several_is_named_and_passed_over(faces, trained, tmp_path):
@@ -80,3 +84,16 @@ def test_without_dlib_it_says_what_to_install(faces, trained, tmp_path):
     done = run_script("evaluate.py", "--checkpoint_dir", trained, "--dataset", faces, "--n", 10, env=environment)
     assert done.returncode == 1
     assert "the package dlib is not installed here; type: " in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_read_only_checkpoint_folder_is_noticed_before_the_work_and_out_helps(trained, faces, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "c")
+    (tmp_path / "not a folder").touch()
+    command = ["evaluate.py", "--checkpoint_dir", folder, "--dataset", faces, "--n", 12, "--workers", 1]
+    refused = run_script(*command, "--out", tmp_path / "not a folder")
+    assert refused.returncode == 2 and "can't be written to" in refused.stderr and "with --out" in refused.stderr
+    before = sorted(os.listdir(folder))
+    done = run_script(*command, "--out", tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(folder)) == before
+    assert {"evaluation-6.json", "evaluation-6.png"} < set(os.listdir(tmp_path / "results"))

@@ -59,3 +59,8 @@ def test_walk_varies_one_coordinate_at_a_time(tiny_run, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "o" / "z005.png")[16:, 32:], generation.generate(dcgan, z)[0])
     with pytest.raises(UserError, match="z has coordinates 0 to 7"):
         explore.main(["walk", "--checkpoint_dir", tiny_run, "--coordinates", "8", "--out", str(tmp_path / "p")])
+
+
+def test_a_walk_along_a_short_z_takes_all_its_coordinates(tiny_run, tmp_path):
+    explore.main(["walk", "--checkpoint_dir", tiny_run, "--seeds", "1", "--steps", "2", "--out", str(tmp_path / "o")])
+    assert sorted(os.listdir(tmp_path / "o")) == sorted(f"z00{i}.{end}" for i in range(8) for end in ("gif", "png"))

@@ -1,6 +1,7 @@
 """generate.py, in this process, on a tiny network."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -77,11 +78,12 @@ def test_exported_generator_runs_without_this_project(tiny_run, tmp_path):
     [
         ([], "nothing to write"),
         (["--out", "full"], "--out full: is not empty"),
+        (["--grid", "g.jpg"], "--grid g.jpg: must end in .png"),
         (["--grid", "no/g.png"], "--grid no/g.png: there is no folder no"),
         (["--grid", "g.png", "--step", "5"], r"--step 5: no such checkpoint .*there: 4, 6"),
         (["--grid", "g.png", "--seeds", "a"], "--seeds a: must be"),
         (["--grid", "g.png", "--checkpoint_dir", "nowhere"], "--checkpoint_dir nowhere: no such folder"),
-        (["--grid", "g.png", "--checkpoint_dir", "full"], "full: neither settings.json nor a TF1 checkpoint"),
+        (["--grid", "g.png", "--checkpoint_dir", "full"], "full: holds no network"),
     ],
 )
 def test_bad_usage_is_refused(tiny_run, tmp_path, monkeypatch, arguments, message):
@@ -96,3 +98,19 @@ def test_bad_usage_is_refused(tiny_run, tmp_path, monkeypatch, arguments, messag
 def test_generate_takes_a_tf1_checkpoint(tmp_path):
     generate.main(["--checkpointDir", TF1, "--n", "2", "--grid", str(tmp_path / "g.png")])
     assert read(tmp_path / "g.png").shape == (64, 128, 3)
+
+
+def test_a_picture_that_is_named_twice_is_drawn_and_counted_once(tiny_run, tmp_path, capsys):
+    generate.main(["--checkpoint_dir", tiny_run, "--seeds", "3,3,5", "--out", str(tmp_path / "o")])
+    assert sorted(os.listdir(tmp_path / "o")) == ["00003.png", "00005.png"]
+    assert "2 pictures" in capsys.readouterr().out
+
+
+def test_a_name_stands_for_the_folder_of_its_run(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_run, "checkpoints/b")
+    generate.main(["--name", "b", "--grid", "g.png"])
+    with pytest.raises(UserError, match="--name b: gives the folders of the run; leave out --checkpoint_dir"):
+        generate.main(["--name", "b", "--checkpoint_dir", "checkpoints", "--grid", "g.png"])
+    with pytest.raises(UserError, match="--name a/b: must be letters"):
+        generate.main(["--name", "a/b", "--grid", "g.png"])

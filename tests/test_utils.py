@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 
 import numpy as np
@@ -51,6 +53,43 @@ def test_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
         raise RuntimeError
     assert os.listdir(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("writer", ["write_text", "save_image", "save_gif"])
+@pytest.mark.parametrize("target", ["a", "a.partial"])
+def test_no_writer_writes_through_a_link(tmp_path, writer, target):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / target).symlink_to(tmp_path / "victim")
+    content = {
+        "write_text": "new",
+        "save_image": np.zeros([2, 2, 3], np.uint8),
+        "save_gif": np.zeros([2, 2, 2, 3], np.uint8),
+    }
+    arguments = [tmp_path / "a", content[writer]]
+    getattr(utils, writer)(*(arguments if writer == "write_text" else arguments[::-1]))
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert sorted(os.listdir(tmp_path)) == ["a", "victim"] and not (tmp_path / "a").is_symlink()
+
+
+def test_a_lock_is_held_once_and_follows_no_link(tmp_path):
+    first = utils.lock(tmp_path / "l")
+    assert first and utils.lock(tmp_path / "l") is None
+    first.close()
+    assert utils.lock(tmp_path / "l")
+    (tmp_path / "link").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError):
+        utils.lock(tmp_path / "link")
+    assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_without_locks_it_warns_and_goes_on(tmp_path, monkeypatch, capsys, number):
+    def flock(_file, _how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert utils.lock(tmp_path / "l")
+    assert f"warning: {tmp_path}: its file system has no locks" in capsys.readouterr().err
 
 
 @given(arrays(np.uint8, array_shapes(max_dims=4, max_side=5)))

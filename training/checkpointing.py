@@ -1,7 +1,6 @@
 """Checkpoints: saving and restoring the state of a run, and the lock on their folder."""
 
 import contextlib
-import fcntl
 import glob
 import os
 import shutil
@@ -13,12 +12,14 @@ import utils
 from errors import DamagedError, SaveError, UserError, short_reason
 from training import tf1
 from training.run_folder import (
+    IDENTITY,
     IMAGES,
     NAME,
     SETTINGS,
     SHAPES,
     checkpoint_path,
     choose_step,
+    find_tf1_checkpoint,
     latest_steps,
     read_settings,
 )
@@ -45,7 +46,9 @@ class Checkpoints:
     def _clear_scraps(self):
         """Remove what a killed save left behind: its staging, half-written files, data without an index."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        scraps = [os.path.join(self.directory, f"{name}.partial") for name in (SETTINGS, IMAGES, "checkpoint")]
+        scraps = [
+            os.path.join(self.directory, f"{name}.partial") for name in (SETTINGS, IMAGES, IDENTITY, "checkpoint")
+        ]
         if os.path.exists(os.path.join(self.directory, SETTINGS)):  # else the data is not ours
             complete = {self.path(step) for step in self.steps()}
             data = glob.glob(os.path.join(glob.escape(self.directory), f"{NAME}-*.data-*"))
@@ -57,19 +60,17 @@ class Checkpoints:
     def _lock(self):
         """Hold the folder until this process ends, however it ends."""
         path = os.path.join(self.directory, ".lock")
-        try:  # without following a link out of the folder
-            self.lock = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8")
+        try:
+            self.lock = utils.lock(path)
         except OSError as error:
             raise UserError(f"{path}: can't be locked ({error.strerror.lower()}); remove it") from error
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.lock.seek(0)
-            holder = self.lock.read().strip() or "another process"
+        if self.lock is None:
+            with open(path, encoding="utf-8") as file:
+                holder = file.read().strip() or "another process"
             raise UserError(
                 f"--checkpoint_dir {self.directory}: {holder} is training there; "
                 "wait for it, stop it, or use another folder"
-            ) from None
+            )
         self.lock.truncate(0)
         self.lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self.lock.flush()
@@ -123,8 +124,8 @@ class Checkpoints:
             os.replace(path, self.path(step) + path[len(staged) :])
         os.rmdir(self.staging)
         folder = os.open(self.directory, os.O_RDONLY)
-        try:  # durable from here on, before older ones go
-            os.fsync(folder)
+        try:
+            os.fsync(folder)  # the checkpoint is durable now; older ones may go
         finally:
             os.close(folder)
 
@@ -185,21 +186,32 @@ def _first_line(error):
     return str(error).strip().splitlines()[0].split(" [Op:")[0]
 
 
-def load_initial_weights(dcgan, directory):
-    """Set both networks from --init_from, a checkpoint folder of this program or of the original -> its prefix.
+def find_initial_weights(directory):
+    """The newest checkpoint of --init_from, a folder of this program or of the original.
 
-    Raises UserError that names what does not fit.
+    Returns its prefix, the SHAPES of its networks, and whether it is a TF1 checkpoint. Raises UserError.
     """
     if not os.path.isdir(directory):
         raise UserError(f"--init_from {directory}: no such folder")
     saved = read_settings(directory)
-    prefix = tf1.find_checkpoint(directory) if saved is None else checkpoint_path(directory, choose_step(directory))
-    shapes = tf1.read_shape_settings(prefix) if saved is None else {name: saved[name] for name in SHAPES}
+    if saved is not None:
+        return checkpoint_path(directory, choose_step(directory)), {name: saved[name] for name in SHAPES}, False
+    prefix = find_tf1_checkpoint(directory)
+    if prefix is None:
+        raise UserError(f"--init_from {directory}: neither {SETTINGS} nor a TF1 checkpoint in it")
+    return prefix, tf1.read_shape_settings(prefix), True
+
+
+def load_initial_weights(dcgan, directory):
+    """Set both networks from --init_from -> the prefix of their checkpoint. Raises UserError if they do not fit."""
+    prefix, shapes, is_tf1 = find_initial_weights(directory)
     different = {name: value for name, value in shapes.items() if value != getattr(dcgan, name)}
     if different:
-        flags = " ".join(f"--{name} {value}" for name, value in different.items())
+        flags = " ".join(
+            f"no --{name}" if isinstance(value, list) else f"--{name} {value}" for name, value in different.items()
+        )
         raise UserError(f"--init_from {directory}: is of another network; give {flags}")
-    if saved is None:
+    if is_tf1:
         tf1.load_weights(dcgan, prefix)
     else:
         networks = tf.train.Checkpoint(generator=dcgan.generator, discriminator=dcgan.discriminator)

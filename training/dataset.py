@@ -10,7 +10,7 @@ import psutil
 import tensorflow as tf
 
 import utils
-from errors import UserError
+from errors import UserError, printable
 from photos import decoding, finding
 
 HEADERS_READ = 1000  # images whose sizes are read for the report at the start
@@ -154,7 +154,7 @@ class ImageFolder:
     def bad_report(self):
         """One message that names the files that do not decode, the first few of them."""
         files = "1 file does" if len(self.bad) == 1 else f"{len(self.bad):,} files do"
-        first = ", ".join(f"{path} ({reason})" for path, reason in sorted(self.bad.items())[:5])
+        first = printable(", ".join(f"{path} ({reason})" for path, reason in sorted(self.bad.items())[:5]))
         return f"{self.flag} {self.folder}: {files} not decode: {first}" + (", …" if len(self.bad) > 5 else "")
 
     def batch(self, epoch, idx, rows=slice(None)):

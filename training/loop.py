@@ -1,4 +1,4 @@
-"""The life of a training: open the data, restore the run, then batch after batch until the last epoch is done."""
+"""One training run: open the data, restore the run, then train batch after batch until the last epoch is done."""
 
 from training import devices, peers
 from training.dataset import ImageFolder
@@ -10,8 +10,8 @@ from training.run_folder import folders_written
 def train(config, device="", strategy=None):
     """Train as `config` (a TrainConfig) says, from the state of its checkpoint folder.
 
-    device: the device in words
-    strategy: that of tf.distribute, where several devices train
+    device: a description of the device, to print
+    strategy: a tf.distribute strategy where several devices train, or None
 
     Writes checkpoints, sample grids and logs into the folders that config names, and prints what it
     does. Returns the exit code: 0 when all epochs are done, 130 or 143 after SIGINT or SIGTERM (it
@@ -61,15 +61,14 @@ def train_batches(run, data, replicas):
 
 
 def every(n, first=0):
-    """A function that says whether something is due: at every n-th step, starting with `first` (0: with n)."""
+    """A function that says whether something is due: at the steps first, first + n, ... (first = 0: n, 2n, ...)."""
     return lambda step: step % n == first % n
 
 
 def open_data(config):
     """The images that config names, without those that a run has written among them."""
-    settings = config.keywords("image_size c_dim batch_size seed train_size crop flip cache max_bad")
     leave_out = [*config.outputs().values(), *folders_written(config.checkpoint_dir)]
-    return ImageFolder(config.dataset, **settings, leave_out=leave_out)
+    return ImageFolder(config.dataset, **config.keywords_of(ImageFolder), leave_out=leave_out)
 
 
 def describe_devices(config, device, replicas):

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
+from errors import printable
 from photos import decoding, finding
 from training.run_folder import folders_written
 
@@ -81,8 +82,6 @@ def examine(path):
     """One file -> (digest of its bytes, mode, (width, height), why it does not decode), None where unknown."""
     mode = size = None
     try:
-        if not os.path.getsize(path):
-            raise decoding.PhotoError("empty")
         mode, size = decoding.mode_and_size(path)
         decoding.open_rgb(path)
         digest = hashlib.blake2b(digest_size=16)
@@ -113,6 +112,6 @@ def print_list(title, lines, most):
     if lines:
         print(f"{title}: {len(lines):,}")
         for line in lines[:most]:
-            print(f"  {line}")
+            print(f"  {printable(line)}")
         if lines[most:]:
             print(f"  and {len(lines) - most:,} more")

@@ -1,14 +1,27 @@
 """May a run go on in its folders? Refuses to mix it with another run, and says what has changed since its last part."""
 
+import dataclasses
 import glob
 import os
+import re
+import shlex
 import tempfile
 
-from errors import UserError
-from training.run_folder import IMAGES, SETTINGS, latest_steps, read_json
+from errors import UserError, printable
+from training.identity import share_images
+from training.run_folder import IDENTITY, IMAGES, SETTINGS, latest_steps, read_json
+from training.settings import TrainConfig
 
+UNNAMED = ("", "aligned", "raw", "images", "faces", "train")  # folders that say nothing of what is in them
 PICTURES = ("train_*.png", "real.png")  # what a run writes into --sample_dir
 EVENTS = ("events.out.tfevents.*",)  # what TensorFlow writes into --log_dir
+
+
+def with_listed_widths(config, shapes):
+    """config with the widths that `shapes` (saved settings) lists layer by layer: no flag can say them."""
+    listed = {name: shapes[name] for name in ("gf_dim", "df_dim") if isinstance(shapes[name], list)}
+    not_given = {name: widths for name, widths in listed.items() if getattr(config, name) == getattr(TrainConfig, name)}
+    return dataclasses.replace(config, **not_given)
 
 
 def check_settings(config, saved, paths):
@@ -22,19 +35,45 @@ def check_settings(config, saved, paths):
         if latest_steps(directory):
             raise UserError(f"--checkpoint_dir {directory}: holds checkpoints but no {SETTINGS}; use another folder")
         return
+    before = read_json(directory, IMAGES, list)
+    if not share_images(read_json(directory, IDENTITY, dict), before, config.dataset, paths):
+        raise UserError(another_data_set(config, saved))
     defining, changed = config.compare(saved)
     if defining:
         raise UserError(
             f"{directory} holds a run with other settings:\n  "
             + "\n  ".join(defining)
-            + "\nto continue that run, give the same settings; to start a new one, give other folders: "
-            + "--checkpoint_dir, --sample_dir and --log_dir"
+            + "\nto continue that run, give the same settings; to start a new one:\n  "
+            + command_in_new_folders(config)
         )
-    before = read_json(directory, IMAGES, list)
     if before is not None and before != paths:
         changed.append(f"--dataset: {difference(before, paths)}; the images come in another order from here on")
     for line in changed:
         print(f"changed since the last run: {line}")
+
+
+def another_data_set(config, saved):
+    """The message for a data set that shares no image with that of the run in the checkpoint folder."""
+    return (
+        f"--dataset {config.dataset}: has no image of {saved.get('dataset')}, on which the network in "
+        f"{config.checkpoint_dir} was trained. To train a new network on it:\n  {command_in_new_folders(config)}\n"
+        f"to start from that network's weights (fine-tuning), add: --init_from {shlex.quote(config.checkpoint_dir)}"
+    )
+
+
+def command_in_new_folders(config):
+    """The command that trains with these settings as a named run that does not exist yet."""
+    parts = [part for part in os.path.abspath(config.dataset).split(os.sep) if part not in UNNAMED]
+    name = base = re.sub(r"[^\w.-]", "_", parts[-1] if parts else "run").lstrip(".") or "run"
+    number = 2
+    while any(os.path.exists(os.path.join(top, name)) for top in TrainConfig().outputs().values()):
+        name, number = f"{base}-{number}", number + 1
+    words = ["./train-dcgan.py"]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default and field.name not in ("step", *config.outputs()) and not isinstance(value, list):
+            words += [f"--{field.name}"] + ([] if value is True else [str(value)])
+    return shlex.join([*words, "--name", name])
 
 
 def check_folders(config, saved):
@@ -69,6 +108,6 @@ def difference(before, now):
     parts = []
     for paths, what in (gone, "gone"), (new, "new"):
         if paths:
-            shown = ", ".join(paths[:3]) + (", …" if paths[3:] else "")
+            shown = printable(", ".join(paths[:3])) + (", …" if paths[3:] else "")
             parts.append(f"{len(paths):,} {'file is' if len(paths) == 1 else 'files are'} {what} ({shown})")
     return f"{len(before):,} images before, {len(now):,} now: " + ", ".join(parts)

@@ -15,9 +15,10 @@ import utils
 from errors import NotFiniteError, UserError
 from model import DCGAN
 from training import resume
-from training.checkpointing import Checkpoints, load_initial_weights
+from training.checkpointing import Checkpoints, find_initial_weights, load_initial_weights
+from training.identity import fingerprints
 from training.logs import tensorboard_command
-from training.run_folder import IMAGES, SETTINGS, read_settings, write_json
+from training.run_folder import IDENTITY, IMAGES, SETTINGS, read_settings
 
 SAMPLES = 64  # images in a sample grid: 8x8, as in the original
 
@@ -25,8 +26,8 @@ SAMPLES = 64  # images in a sample grid: 8x8, as in the original
 class Run:
     """The model with its optimizers, the fixed z of the samples, and the position in the data.
 
-    `step` counts the batches trained, `position` those of the data. The two are equal unless the
-    number of images changed between two parts of the run.
+    `step` is the number of batches trained so far, `position` the place in the data, in batches. The two
+    are equal unless the number of images changed between two parts of the run.
     """
 
     read_only = False  # peers.Follower's is True
@@ -35,6 +36,9 @@ class Run:
     def open(cls, config, data, strategy):
         """The run in the checkpoint folder, restored, or a new one. Prints which. Raises UserError."""
         saved = read_settings(config.checkpoint_dir)
+        if saved or config.init_from:
+            shapes = saved or find_initial_weights(config.init_from)[1]
+            config = resume.with_listed_widths(config, shapes)
         resume.check_settings(config, saved, data.paths)
         resume.check_folders(config, saved)
         run = cls(config, data, saved)
@@ -57,10 +61,8 @@ class Run:
     def build(self, strategy):
         """Create everything that a checkpoint holds, with its initial values, and lock the checkpoint folder."""
         config = self.config
-        settings = """image_size z_dim gf_dim df_dim c_dim learning_rate beta1 d_learning_rate g_learning_rate
-            g_steps ema seed precision xla"""
         with strategy.scope():
-            self.dcgan = DCGAN(**config.keywords(settings))
+            self.dcgan = DCGAN(**config.keywords_of(DCGAN))
         sample_z = np.random.default_rng([config.seed, 2]).uniform(-1, 1, [SAMPLES, config.z_dim])
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -103,7 +105,7 @@ class Run:
                 print(f"skipped as before: {data.bad_report()}")
         elif config.init_from:
             prefix = load_initial_weights(self.dcgan, config.init_from)
-            print(f"a new run, seed {config.seed}, from the weights of {prefix}; the optimizers start new")
+            print(f"a new run, seed {config.seed}, from the weights of {prefix}; the optimizers start anew")
         else:
             again = ", since the last one ended before its first checkpoint" if self.saved else ""
             print(f"a new run, seed {config.seed}{again}")
@@ -116,8 +118,9 @@ class Run:
         settings = dataclasses.asdict(config)
         del settings["step"], settings["init_from"]  # they apply to this part of the run only
         settings |= dict(dataset=os.path.abspath(config.dataset), folders=sorted(folders))
-        write_json(config.checkpoint_dir, IMAGES, self.data.paths)
-        write_json(config.checkpoint_dir, SETTINGS, settings)
+        identity = fingerprints(self.data.folder, self.data.paths)
+        for name, content in ((IDENTITY, identity), (IMAGES, self.data.paths), (SETTINGS, settings)):
+            utils.write_text(os.path.join(config.checkpoint_dir, name), json.dumps(content, indent=1) + "\n")
         if not self.step:
             reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])
             utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))

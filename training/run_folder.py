@@ -1,22 +1,25 @@
 """What a checkpoint folder holds, read without TensorFlow: settings.json, images.json, and which steps.
 
 Each checkpoint is DCGAN.model-<step>.index and DCGAN.model-<step>.data-00000-of-00001, in
-TensorFlow's format (tf.train.load_checkpoint reads it).
+TensorFlow's format (tf.train.load_checkpoint reads it). A folder may hold a TF1 checkpoint of the
+original instead.
 """
 
+import codecs
 import glob
 import json
 import os
 import re
 
-import utils
 from errors import UserError
 from training.settings import TrainConfig
 
 NAME = "DCGAN.model"  # as in the original
 SETTINGS = "settings.json"
 IMAGES = "images.json"  # paths of the training images
+IDENTITY = "identity.json"  # fingerprints of some of them
 SHAPES = ("image_size", "z_dim", "gf_dim", "df_dim", "c_dim")  # the settings that the networks' shapes follow from
+DRAWING = (*SHAPES, "ema", "precision")  # the settings that a network is drawn with
 
 
 def checkpoint_path(directory, step):
@@ -32,11 +35,57 @@ def latest_steps(directory):
 
 def choose_step(directory, step=None):
     """`step`, or that of the newest checkpoint, 0 if there is none. Raises UserError if `step` is missing."""
-    steps = latest_steps(directory)
+    return _choose(directory, latest_steps(directory), step)
+
+
+def _choose(directory, steps, step):
     if step is not None and step not in steps:
         there = ", ".join(map(str, steps)) or "none"
         raise UserError(f"--step {step}: no such checkpoint in {directory} (there: {there})")
     return step or (steps[-1] if steps else 0)
+
+
+def find_tf1_checkpoint(directory, step=None):
+    """Prefix of a TF1 checkpoint in a folder: of that step, or the one that TensorFlow's state file names, or the
+    newest. None if there is none. Raises UserError if `step` is missing.
+
+    Of the state file only the name counts: its folder is that of the machine that wrote it.
+    """
+    names = os.listdir(directory)
+    prefixes = {name[: -len(".index")] for name in names if name.endswith(".index")}
+    prefixes |= {name for name in names if f"{name}.meta" in names or re.fullmatch(r".*model-\d+", name)}  # TF1's V1
+    by_step = {int(re.search(r"\d*$", prefix)[0] or 0): prefix for prefix in sorted(prefixes)}
+    if not by_step:
+        return None
+    chosen = by_step[_choose(directory, sorted(by_step), step)]
+    if step is None:
+        try:
+            with open(os.path.join(directory, "checkpoint"), "rb") as file:
+                named = re.search(rb'^model_checkpoint_path: "(.*)"', file.read(), re.MULTILINE)
+            name = os.fsdecode(re.split(rb"[/\\]", codecs.escape_decode(named[1])[0])[-1])
+            chosen = name if name in prefixes else chosen
+        except (OSError, TypeError, ValueError):  # no state file, or not one of TensorFlow's
+            pass
+    return os.path.join(directory, chosen)
+
+
+def check_network(directory, step=None):
+    """Refuse a folder without a network to draw with, in a moment. Raises UserError, which names the runs here."""
+    if not os.path.isdir(directory):
+        raise UserError(f"--checkpoint_dir {directory}: no such folder; {_runs_here()}")
+    settings = read_settings(directory)
+    if settings is None and not find_tf1_checkpoint(directory, step):
+        raise UserError(f"--checkpoint_dir {directory}: holds no network; {_runs_here()}")
+    if settings is not None and not choose_step(directory, step):
+        raise UserError(f"--checkpoint_dir {directory}: no checkpoint in it yet; {_runs_here()}")
+
+
+def _runs_here(top=TrainConfig.checkpoint_dir):
+    """The named runs, in words."""
+    folders = sorted(glob.glob(os.path.join(top, "*", "")))
+    steps = {os.path.basename(os.path.dirname(folder)): latest_steps(folder) for folder in folders}
+    runs = [f"--name {name} (step {there[-1]:,})" for name, there in steps.items() if there]
+    return f"there is {', '.join(runs)}" if runs else "train one first, with ./train-dcgan.py"
 
 
 def read_json(directory, name, kind):
@@ -57,26 +106,21 @@ def read_json(directory, name, kind):
     return content
 
 
-def write_json(directory, name, content):
-    """Write a JSON file beside the checkpoints, whole or not at all."""
-    utils.write_text(os.path.join(directory, name), json.dumps(content, indent=1) + "\n")
-
-
 def read_settings(directory):
     """The settings beside the checkpoints, as a dict; None if there are none. Raises UserError."""
     settings = read_json(directory, SETTINGS, dict)
     if settings is None:
         return None
     path = os.path.join(directory, SETTINGS)
-    wrong = [name for name in SHAPES if type(settings.get(name)) is not int]
+    wrong = [name for name in SHAPES if name not in settings]
     folders = settings.get("folders", [])
     if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
         wrong.append("folders")
     if wrong:
         raise UserError(f"{path}: lacks {', '.join(wrong)}; restore it or use another folder")
     try:
-        TrainConfig(**{name: settings[name] for name in SHAPES})
-    except UserError as error:
+        TrainConfig(**{name: settings[name] for name in DRAWING if name in settings})
+    except (UserError, TypeError) as error:
         raise UserError(f"{path}: {error}; restore it or use another folder") from error
     return settings
 

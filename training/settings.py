@@ -7,6 +7,7 @@ scripts too. Imports neither TensorFlow nor NumPy, so that --help is fast.
 
 import dataclasses
 import functools
+import inspect
 import math
 import os
 import re
@@ -77,7 +78,11 @@ def _are_devices(names):
     return re.fullmatch("[1-9][0-9]*", names) or (same_type and len(set(parts)) == len(parts))
 
 
-WIDTH = whole(1, 65536)
+SIZE = whole(1, 65536)
+WIDTH = dataclasses.replace(
+    SIZE, is_valid=lambda n: all(map(SIZE.is_valid, n)) if isinstance(n, list) else SIZE.is_valid(n)
+)
+NAME = text("NAME", "letters, digits, _, - and .", lambda name: re.fullmatch(r"[\w-][\w.-]*", name))
 RATE = Kind(float, "a number above 0", lambda x: 0 < x < math.inf, "X")
 SHARE = Kind(float, "a number from 0 to 1", lambda x: 0 <= x <= 1, "X")
 DECAY = Kind(float, "a number above 0 and below 1", lambda x: 0 < x < 1, "X")
@@ -121,18 +126,18 @@ class TrainConfig:
         "memory), on (all) or off")  # fmt: skip
     max_bad: float = data(0.01, SHARE, "stop when more than this share of the files is broken")
 
-    epoch: int = train(25, whole(1), "passes over the data in all, earlier runs included")
-    batch_size: int = train(64, WIDTH, "images per batch", defines=True)
+    epoch: int = train(25, whole(1), "passes over the data, those before a resume included")
+    batch_size: int = train(64, SIZE, "images per batch", defines=True)
     learning_rate: float = train(2e-4, RATE, "learning rate of both Adam optimizers")
     d_learning_rate: float = train(None, RATE, "the discriminator's learning rate (default: --learning_rate)")
     g_learning_rate: float = train(None, RATE, "the generator's learning rate (default: --learning_rate)")
     beta1: float = train(0.5, real(0, 1), "decay rate of Adam's first moment")
     g_steps: int = train(2, whole(1), "generator updates per discriminator update")
     ema: float = train(
-        None, DECAY, "draw samples with a moving average of the generator's weights, of this decay; 0.999 gives better "
-        "faces (default: no average, as in the original)", defines=True)  # fmt: skip
+        None, DECAY, "draw samples with a moving average of the generator's weights, with this decay; 0.999 gives "
+        "better faces (default: no average, as in the original)", defines=True)  # fmt: skip
     seed: int = train(
-        0, whole(0, 2**31 - 1), "initial weights, z, the order of images and mirroring follow from it", defines=True
+        0, whole(0, 2**31 - 1), "seed of the initial weights, z, the order of images and mirroring", defines=True
     )
     precision: str = train(
         "float32", one_of("float32", "bfloat16"), "number format of convolutions and matrix products; bfloat16 is "
@@ -144,21 +149,23 @@ class TrainConfig:
     init_from: str = train(
         None, FOLDER, "start a new run from the weights in this folder: another run's, or a TF1 checkpoint of the "
         "original")  # fmt: skip
-    deterministic: bool = train(False, None, "repeat a run bit for bit on a CPU, a little slower")
+    deterministic: bool = train(False, None, "make runs repeat bit for bit; on a CPU this costs next to nothing")
 
     image_size: int = network(64, one_of(*IMAGE_SIZES), "height and width of the images in pixels", defines=True)
     c_dim: int = network(3, one_of(1, 3), "channels: 3 for colour, 1 for gray", defines=True)
-    z_dim: int = network(100, WIDTH, "length of z", defines=True)
+    z_dim: int = network(100, SIZE, "length of z", defines=True)
     gf_dim: int = network(64, WIDTH, "width of the generator's last hidden layer", defines=True)
     df_dim: int = network(64, WIDTH, "width of the discriminator's first layer", defines=True)
 
-    checkpoint_dir: str = output("checkpoints", CHECKPOINT_FOLDER, "folder for checkpoints; a second run resumes there")
+    checkpoint_dir: str = output(
+        "checkpoints", CHECKPOINT_FOLDER, "folder for checkpoints; the same command resumes there"
+    )
     sample_dir: str = output("samples", FOLDER, "folder for sample grids")
     log_dir: str = output("logs", FOLDER, "folder for TensorBoard's logs")
     sample_every: int = output(100, whole(1), "batches between sample grids")
     checkpoint_every: int = output(500, whole(1), "batches between checkpoints")
     log_every: int = output(10, whole(1), "batches between logged losses")
-    max_to_keep: int = output(3, whole(2), "how many checkpoints to keep, the newest ones")
+    max_to_keep: int = output(3, whole(2), "keep this many of the newest checkpoints")
     step: int = output(None, whole(1), "resume from the checkpoint of this step (default: the newest)")
 
     def __post_init__(self):
@@ -174,9 +181,9 @@ class TrainConfig:
         """The folders that the run writes to, by the names of their settings."""
         return {name: getattr(self, name) for name in ("checkpoint_dir", "sample_dir", "log_dir")}
 
-    def keywords(self, names):
-        """Some settings, by their names in one text -> {name: value}."""
-        return {name: getattr(self, name) for name in names.split()}
+    def keywords_of(self, function):
+        """The settings that a function has parameters for, as its keywords."""
+        return {name: getattr(self, name) for name in inspect.signature(function).parameters if hasattr(self, name)}
 
     def compare(self, saved):
         """What differs from `saved`, an earlier run's settings as a dict.

@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 import time
@@ -53,3 +54,19 @@ def test_a_worker_that_dies_between_batches_is_replaced(tmp_path):
             time.sleep(0.3)
     assert sorted(row["input"] for row in rows) == sorted(f"{i}.png" for i in range(100))
     assert {row["outcome"] for row in rows} == {"face"}
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENAMETOOLONG])
+def test_a_name_that_the_file_system_refuses_costs_that_photo_alone(tmp_path, monkeypatch, number):
+    pytest.importorskip("dlib")
+    face_photo().save(tmp_path / "face.png")
+
+    def refuse(path):
+        raise OSError(number, os.strerror(number), path)
+
+    worker = workers.Worker.__new__(workers.Worker)
+    worker.settings, worker.ignores_case = settings_in(tmp_path), False
+    worker.aligner = workers.AlignDlib()
+    monkeypatch.setattr(workers.utils, "whole_file", refuse)
+    row = worker.align("face.png", str(tmp_path / "face.png"))
+    assert row["outcome"] == "skipped" and "refuses the name face.png.png" in row["reason"] and not row["output"]

@@ -1,12 +1,15 @@
 import collections
+import io
 import os
 
 import numpy as np
+import odd_metadata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from alignment import inputs
 from photos import decoding, finding
 
 
@@ -102,7 +105,7 @@ def test_ending_need_not_tell_the_truth(tmp_path):
 
 @pytest.mark.parametrize(
     "content, reason",
-    [(b"", "not an image"), (b"hello", "not an image"), ("half", "truncated"), (None, "no such file")],
+    [(b"", "empty"), (b"hello", "not an image"), ("half", "truncated"), (None, "no such file")],
 )
 def test_broken_files_give_a_reason(tmp_path, content, reason):
     path = tmp_path / "a.png"
@@ -152,3 +155,35 @@ def test_any_photo_is_cut_to_the_square_in_its_middle(width, height, size, crop)
     if side == size:
         np.testing.assert_array_equal(ours, middle)
     assert min(left, width - side - left) >= 0 and abs(left - (width - side - left)) <= 1
+
+
+@pytest.mark.parametrize("name", odd_metadata.CASES)
+def test_odd_metadata_costs_no_photo_and_training_and_alignment_agree(tmp_path, name):
+    content, turned = odd_metadata.CASES[name]
+    path = tmp_path / "a.image"
+    path.write_bytes(content)
+    image = np.asarray(decoding.open_rgb(path))
+    expected = np.rot90(odd_metadata.PIXELS, -1) if turned else odd_metadata.PIXELS
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).max() <= (8 if "JPEG" in name else 0)
+    np.testing.assert_array_equal(inputs.decode(str(path)), image)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_photo_whose_pixels_are_missing_stays_broken(tmp_path, progressive):
+    noise = np.random.default_rng(0).integers(0, 256, [40, 60, 3], np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "JPEG", progressive=progressive)
+    path = tmp_path / "a.jpg"
+    for lost in (6, 10, 40, 400, 1500):
+        path.write_bytes(file.getvalue()[:-lost])
+        with pytest.raises(decoding.PhotoError, match="truncated"):
+            decoding.open_rgb(path)
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_floats_are_scaled(tmp_path, scale):
+    Image.fromarray(np.float32([[0, 0.5], [0.25, 1]]) * scale).save(tmp_path / "a.tif")
+    expected = np.array([[0, 127], [63, 255]])
+    np.testing.assert_array_equal(np.asarray(decoding.open_rgb(tmp_path / "a.tif"))[..., 0], expected)
+    np.testing.assert_array_equal(inputs.decode(str(tmp_path / "a.tif"))[..., 0], expected)

@@ -6,7 +6,7 @@ from conftest import TF1, face_photo, load_script
 from PIL import Image
 
 from errors import UserError
-from sampling import blending, completion
+from sampling import blending, completion, completion_files
 from sampling.loading import load_model
 
 complete = load_script("complete.py")
@@ -175,3 +175,40 @@ def test_bad_input_is_refused(photos, tmp_path, monkeypatch, arguments, message)
     with pytest.raises(UserError, match=message):
         complete.main(["--checkpoint_dir", TF1, *arguments])
     assert not os.path.exists("completions")
+
+
+def brush(mode, background, colour):
+    """A mask with a square painted in its middle."""
+    mask = Image.new(mode, (64, 64), background)
+    mask.paste(colour, (16, 16, 48, 48))
+    return mask
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        brush("L", 255, 0),
+        brush("1", 1, 0),
+        brush("L", 1, 0),  # of zeros and ones
+        brush("RGBA", (0, 0, 0, 0), (0, 0, 0, 255)),  # a black brush on a transparent layer
+        brush("LA", (255, 255), (0, 255)),
+    ],
+    ids=["gray", "bitmap", "zeros and ones", "transparent layer", "with alpha"],
+)
+def test_a_mask_hides_what_is_black_however_it_is_stored(tmp_path, mask):
+    mask.save(tmp_path / "mask.png")
+    assert completion_files.read_mask(tmp_path / "mask.png", 64).mean() == 0.75
+
+
+@pytest.mark.parametrize(
+    "mask, hides",
+    [
+        (Image.new("L", (64, 64)), "everything"),
+        (Image.new("L", (64, 64), 255), "nothing"),
+        (brush("RGBA", (0, 0, 0, 0), (255, 255, 255, 255)), "nothing"),  # a white brush
+    ],
+)
+def test_a_mask_that_hides_all_or_nothing_is_refused(tmp_path, mask, hides):
+    mask.save(tmp_path / "mask.png")
+    with pytest.raises(UserError, match=f"mask.png: hides {hides}; paint black what is to be hidden"):
+        completion_files.read_mask(tmp_path / "mask.png", 64)

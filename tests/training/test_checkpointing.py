@@ -1,4 +1,5 @@
 import glob
+import json
 import os
 import subprocess
 import sys
@@ -247,8 +248,12 @@ def test_second_holder_is_refused_and_a_dead_one_does_not_block(tmp_path):
 def test_settings_read_back_and_broken_ones_are_named(tmp_path):
     assert run_folder.read_settings(str(tmp_path)) is None
     settings = dict(image_size=64, z_dim=100, gf_dim=8, df_dim=8, c_dim=3, dataset="ü")
-    run_folder.write_json(str(tmp_path), "settings.json", settings)
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
     assert run_folder.read_settings(str(tmp_path)) == settings
+    for wrong in (dict(precision="float8"), dict(z_dim="100"), dict(gf_dim=[8, "8"]), dict(ema=[])):
+        (tmp_path / "settings.json").write_text(json.dumps(settings | wrong))
+        with pytest.raises(UserError, match=r"settings\.json: "):
+            run_folder.read_settings(str(tmp_path))
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(UserError, match=r"settings.json: not readable as JSON"):
         run_folder.read_settings(str(tmp_path))

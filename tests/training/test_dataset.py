@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from errors import UserError
+from photos import demo
 from training.dataset import ImageFolder
 
 
@@ -182,3 +183,12 @@ def test_a_run_in_any_pieces_sees_the_batches_of_a_run_in_one(faces, stop, cuts,
     ends = [0, *sorted(cut for cut in cuts if cut < stop), stop]
     pieces = [batch for start, end in itertools.pairwise(ends) for batch in batches(start, end)]
     np.testing.assert_array_equal(pieces, batches(0, stop))
+
+
+def test_a_files_name_does_not_command_the_terminal(tmp_path):
+    demo.write_faces(tmp_path, 8)
+    (tmp_path / "a\x1b[2J.png").write_bytes(b"broken")
+    data = folder_of(tmp_path, max_bad=0.5)
+    for index in range(9):
+        data.image(index)
+    assert "a\\x1b[2J.png" in data.bad_report() and "\x1b" not in data.bad_report()

@@ -11,7 +11,7 @@ script = load_script("train-dcgan.py")
 
 def parsed(*arguments):
     options = vars(script.flags().parse_args(["--dataset", "d", *map(str, arguments)]))
-    del options["debug"], options["check"]
+    del options["debug"], options["check"], options["name"]
     return TrainConfig(**options)
 
 
