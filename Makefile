@@ -22,11 +22,11 @@ setup-align: setup
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "install Python's venv module first (Debian: apt install python3-venv)"; exit 1; }
 
 .venv/train.installed: requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 .venv/dev.installed: requirements-dev.txt .venv/train.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 ifdef DATASET

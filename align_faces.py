@@ -10,7 +10,7 @@ command again aligns the remaining ones. report.csv in the output folder says wh
 
 import os
 import re
-import signal
+import shlex
 
 import cli
 from alignment import openface
@@ -19,10 +19,16 @@ from alignment.settings import AlignSettings
 from errors import UserError
 from training.settings import Kind, one_of, text, whole
 
+INSTEAD = {  # flags of OpenFace's align-dlib.py
+    "--dlibFacePredictor": "type --predictor",
+    "--verbose": "leave it out; report.csv says what became of each photo",
+    "--fallbackLfw": "leave it out; report.csv says in which photos no face was found",
+}
+
 
 def flags():
     """The command line."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, instead=INSTEAD)
     parser.add_argument("input", help="folder of photos, or a .tsv file of MS-Celeb-1M")
     parser.add_argument("output", help="folder for the aligned faces")
 
@@ -57,6 +63,15 @@ def _shard(text):
 SHARD = Kind(_shard, "K/N with K from 1 to N, such as 3/16", lambda shard: 1 <= shard[0] <= shard[1], "K/N")
 
 
+def refuse_openface_order(arguments):
+    """Raise UserError with the equivalent of OpenFace's `INPUT align LANDMARKS OUTPUT`."""
+    for i in range(len(arguments) - 3):
+        source, command, landmarks, output = arguments[i : i + 4]
+        if command == "align" and landmarks in LANDMARKS:
+            words = [*arguments[:i], source, output, "--landmarks", landmarks, *arguments[i + 4 :]]
+            raise UserError(f"this is the order of OpenFace; type: ./align_faces.py {shlex.join(words)}")
+
+
 def check(settings, inspect):
     """Refuse, before any work, what can't be done. Raises UserError, ModuleNotFoundError."""
     if not os.path.exists(settings.input):
@@ -84,20 +99,15 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def interrupt(number, _frame):
-    """Raise KeyboardInterrupt with the exit code of the signal."""
-    raise KeyboardInterrupt(128 + number)
-
-
 def main(arguments):
     """Align. Returns the exit code."""
+    refuse_openface_order(arguments)
     options = vars(flags().parse_args(arguments))
     del options["debug"]
     inspect = options.pop("inspect")
     settings = AlignSettings(**options | dict(workers=options["workers"] or cores(), shard=options["shard"] or (1, 1)))
     check(settings, inspect)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+    cli.raise_on_signals()
     from alignment import folder
 
     return folder.align_folder(settings, inspect)

@@ -4,8 +4,11 @@ Old Pythons can read this file too, so that importing it refuses them in one lin
 """
 
 import argparse
+import difflib
 import os
+import re
 import shlex
+import signal
 import sys
 
 from errors import UserError, printable
@@ -55,33 +58,74 @@ def run(main, less_memory="fewer programs beside it"):
     sys.exit(code)
 
 
+def raise_on_signals():
+    """From now on, SIGINT and SIGTERM raise KeyboardInterrupt with the exit code that they ask for."""
+
+    def interrupt(number, _frame):
+        raise KeyboardInterrupt(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
 def how_to_install(package="tensorflow"):
     """What to type to install a package into this project's environment, or to activate that."""
     if package == "matplotlib":  # for docs/figures.py
         return "type: pip install -r requirements-dev.txt"
     make = "make setup" if os.getcwd() == HERE else "make -C %s setup" % shlex.quote(HERE)
     venv = os.path.join(HERE, ".venv")
+    former = _former_folder(venv)
+    if former:
+        old = "the environment was made when the project was in %s, and can't be moved" % former
+        return "%s; type: rm -r %s; %s" % (old, shlex.quote(os.path.relpath(venv)), make)
     if os.path.realpath(sys.prefix) == os.path.realpath(venv):
         return "type: " + make
     activate = "source " + shlex.quote(os.path.relpath(os.path.join(venv, "bin", "activate")))
     return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
 
 
-def parser(description, exits="0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted"):
-    """The argument parser of a script, with --debug."""
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog="Exit codes: %s." % exits,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add_debug(parser)
-    return parser
+def _former_folder(venv):
+    """The folder in which an environment was made, if that is not where it is now."""
+    try:
+        with open(os.path.join(venv, "bin", "activate"), errors="replace") as file:
+            found = re.search(r"^ *(?:export )?VIRTUAL_ENV=[\"']?(/[^\"'\n]*)", file.read(), re.MULTILINE)
+    except OSError:
+        return None
+    moved = found and os.path.realpath(found.group(1)) != os.path.realpath(venv)
+    return os.path.dirname(found.group(1)) if moved else None
 
 
-def add_debug(parser):
-    """The flag --debug, which `run` reads."""
-    parser.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+class Parser(argparse.ArgumentParser):
+    """The argument parser of a script. It raises UserError, in one line, for what it does not understand.
+
+    instead: {flag of the original or of a tool around it: what to type here}
+    """
+
+    def __init__(self, *arguments, instead=None, **keywords):
+        keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*arguments, allow_abbrev=False, **keywords)
+        self.instead = instead or {}
+        self.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+
+    def error(self, message):
+        raise UserError(message + "; --help shows how it is used")
+
+    def parse_args(self, arguments):
+        flags = [argument.split("=")[0] for argument in arguments]
+        for flag in flags:
+            if flag in self.instead:
+                raise UserError("%s: %s" % (flag, self.instead[flag]))
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].split("=")[0], self._option_string_actions, 1)
+            hint = "did you mean %s?" % near[0] if near else "--help shows all"
+            raise UserError("%s: no such %s; %s" % (unknown[0], "flag" if unknown[0][:1] == "-" else "argument", hint))
+        return options
+
+
+def parser(description, exits="0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted", instead=None):
+    """The Parser of a script, which tells its exit codes."""
+    return Parser(description=description, epilog="Exit codes: %s." % exits, instead=instead)
 
 
 def add_flag(parser, name, kind, default, help, alias=None, required=False):

@@ -10,9 +10,11 @@ losses of each photo).
 """
 
 import dataclasses
+import os
 import time
 
 import cli
+from errors import UserError
 from training import devices, run_folder
 from training.settings import one_of, real, text, whole
 
@@ -47,6 +49,7 @@ def flags():
     add("outInterval", whole(1), 50, "iterations between grids")
     add("restarts", whole(1, 64), 1, "searches per photo, of which the best is kept")
     add("blend", None, False, "fill the hole without a seam (Poisson blending)")
+    add("imgSize", whole(1), None, "the original's flag; the network's image size is the only one")
     add("precision", one_of("float32", "bfloat16"), "float32", "number format of convolutions and matrix products")
     add("seed", whole(0), 0, "seed of the first z and of random masks")
     return parser
@@ -61,10 +64,12 @@ def main(arguments):
     devices.set_up()
     import numpy as np
 
-    import utils
-    from sampling import blending, completion, completion_files, loading
+    from sampling import completion, completion_files, loading
+    from training import progress
 
     dcgan, _ = loading.load_model(options.checkpoint_dir, options.step, options.precision)
+    if options.imgSize not in (None, dcgan.image_size):
+        raise UserError(f"--imgSize {options.imgSize}: the network draws {dcgan.image_size} pixels; leave the flag out")
     pixels = np.stack([completion_files.read_photo(path, dcgan.image_size, dcgan.c_dim) for path in options.images])
     if options.mask:
         mask = completion_files.read_mask(options.mask, dcgan.image_size)
@@ -75,28 +80,25 @@ def main(arguments):
     lowres = options.maskType == "lowres" and not options.mask
     names = [field.name for field in dataclasses.fields(completion.SearchSettings)]
     settings = completion.SearchSettings(**{name: getattr(options, name) for name in names})
-    files = completion_files.CompletionFiles(options.outDir, pixels, masks, settings, lowres, options.blend)
+    files = completion_files.CompletionFiles(options.outDir, options.images, pixels, masks, settings, lowres)
     search = completion.Search(dcgan, settings, lowres)
-    began = time.time()
-    for first in range(0, len(pixels), completion.PHOTOS_AT_A_TIME):
-        part = slice(first, first + completion.PHOTOS_AT_A_TIME)
-        losses = []  # of each report, of each photo
-
-        def report(iteration, z, generated, contextual, perceptual, first=first, losses=losses):
-            files.add(first, iteration, z, generated, contextual, perceptual)
-            losses.append(contextual + settings.lam * perceptual)
-
-        search.complete(files.images[part], masks[part], report)
-        for k, (before, after) in enumerate(zip(losses[0], losses[-1]), start=first):
-            quality = blending.psnr(utils.transform(files.completed[k]), files.images[k], mask)
-            in_hole = f", PSNR in the hole {quality:.1f} dB" if np.isfinite(quality) else ""
-            print(f"{options.images[k]}: loss {before:.2f} -> {after:.2f}{in_hole}")
-    files.write()
-    runs = -(-len(pixels) // completion.PHOTOS_AT_A_TIME) * options.nIter
-    rate = runs / (time.time() - began)
-    print(f"{rate:.1f} iterations/s of {completion.PHOTOS_AT_A_TIME} photos in {options.precision}")
-    print(f"completions in {options.outDir}")
-    return 0
+    bar, code, began = progress.Countdown(len(pixels) * options.nIter, "completing"), 0, time.time()
+    cli.raise_on_signals()
+    try:
+        for report in search.reports(files.images, masks, bar.advance):
+            files.add(*report)
+    except KeyboardInterrupt as interruption:
+        code = interruption.args[0]
+    bar.close()
+    took = time.time() - began
+    for line in files.finish(options.blend) if files.losses else ():
+        print(line)
+    if code:
+        print(f"interrupted after {files.iteration:,} of {options.nIter:,} iterations")
+    else:
+        print(f"{len(pixels):,} photos in {progress.duration(took)}, {took / len(pixels):.1f} s per photo")
+    print(f"completions: {os.path.join(options.outDir, 'overview.png')}, and each in {options.outDir}/completed")
+    return code
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@
     ./explore.py interpolate --seeds 3,7,12 --out between/
     ./explore.py arithmetic --plus 3,7,9 --minus 1,4,5 --plus2 2,8,11 --out sums/
     ./explore.py walk --coordinates 0-9 --seeds 3,7 --out walk/
+    ./explore.py progress --out progress/
 
 interpolate moves z from picture to picture, in a straight line and along the arc, and writes strips,
 frames and looping GIFs. arithmetic takes the mean z of some pictures, subtracts that of others, adds
 that of a third group (smiling woman - neutral woman + neutral man), and draws the figure that papers
 print. walk varies coordinates of z one at a time from -1 to 1, and writes a grid and a GIF of each.
-Pictures have the numbers that they have in generate.py.
+progress makes a GIF of the sample grids that a training run has written. Pictures have the numbers that
+they have in generate.py.
 """
 
 import os
@@ -22,6 +24,7 @@ from training.settings import text, whole
 COMMANDS = {
     "interpolate": "move from picture to picture, in a straight line and along the arc",
     "arithmetic": "add and subtract the means of groups of pictures",
+    "progress": "show how the sample grids of a run changed, as a GIF",
     "walk": "vary coordinates of z, one at a time, from -1 to 1",
 }
 
@@ -32,10 +35,11 @@ def flags():
     commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
     numbers, add = text("LIST"), cli.add_flag
     for name, help in COMMANDS.items():
-        command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
-        cli.add_debug(command)
+        command = commands.add_parser(name, help=help, description=help)
         cli.add_network_flags(command)
         add(command, "out", text("DIR"), None, "folder for the results, new or empty (required)", required=True)
+        if name == "progress":
+            continue
         add(command, "seed", whole(0), 0, "seed of the pictures")
         if name == "arithmetic":
             for flag, what in (("plus", "the first"), ("minus", "the second"), ("plus2", "the third")):
@@ -55,12 +59,25 @@ def flags():
     return parser
 
 
+def progress(options):
+    """Make the GIF of a run's sample grids. Returns the exit code. Raises UserError."""
+    from training import gallery
+
+    folders = run_folder.folders_written(options.checkpoint_dir)
+    os.makedirs(options.out, exist_ok=True)
+    frames = gallery.animate(folders, os.path.join(options.out, "progress.gif"))
+    print(f"{frames} sample grids, the first to the last: {os.path.join(options.out, 'progress.gif')}")
+    return 0
+
+
 def main(arguments):
     """Explore. Returns the exit code."""
     options = flags().parse_args(arguments)
     cli.use_name(vars(options), arguments)
     cli.check_empty("--out", options.out)
     run_folder.check_network(options.checkpoint_dir, options.step)
+    if options.command == "progress":
+        return progress(options)
     devices.set_up()
     from sampling import figures, latents, loading
 

@@ -15,6 +15,8 @@ from errors import UserError
 from training import devices, run_folder
 from training.settings import text, whole
 
+BEST = 16  # pictures whose numbers --rank prints
+
 
 def flags():
     """The command line."""
@@ -28,6 +30,7 @@ def flags():
     add(parser, "rank", None, False, "order the pictures by the discriminator's score, best first")
     add(parser, "out", folder, None, "write each picture as a PNG into this folder, which must be empty or new")
     add(parser, "grid", file, None, "write all pictures as one PNG")
+    add(parser, "numbers", None, False, "draw each picture's number below it in the grid")
     add(parser, "columns", whole(1), None, "columns of the grid (default: about a square)")
     add(parser, "save_z", file, None, "write the z of the pictures to an .npz file")
     add(parser, "export", folder, None, "write the generator as a SavedModel into this new folder")
@@ -52,7 +55,7 @@ def main(arguments):
     check(options)
     devices.set_up()
     import utils
-    from sampling import generation, latents, loading
+    from sampling import figures, generation, latents, loading
 
     dcgan, step = loading.load_model(options.checkpoint_dir, options.step)
     if options.z:
@@ -67,8 +70,11 @@ def main(arguments):
         scores = generation.scores(dcgan, z)
         order = scores.argsort(kind="stable")[::-1]
         z = z[order]
+        numbers = [numbers[i] for i in order]
         names = [f"{rank:05d}_{scores[i]:.3f}_{names[i]}" for rank, i in enumerate(order)]
         print(f"D's scores: best {scores[order[0]]:.3f}, median {scores[order[len(z) // 2]]:.3f}")
+        if not options.z:
+            print(f"the best, for --seeds: {','.join(map(str, numbers[:BEST]))}")
     if options.out:
         os.makedirs(options.out, exist_ok=True)
         for start in range(0, len(z), generation.BATCH):
@@ -77,7 +83,9 @@ def main(arguments):
                 utils.save_image(pixels, os.path.join(options.out, name))
         print(f"{len(z):,} pictures of step {step} in {options.out}")
     if options.grid:
-        utils.save_image(utils.merge(generation.generate(dcgan, z), options.columns), options.grid)
+        pictures = generation.generate(dcgan, z)
+        pictures = figures.numbered(pictures, numbers) if options.numbers else pictures
+        utils.save_image(utils.merge(pictures, options.columns), options.grid)
         print(f"{len(z):,} pictures of step {step} in {options.grid}")
     if options.save_z:
         latents.save(options.save_z, z)

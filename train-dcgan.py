@@ -19,11 +19,27 @@ EXITS = (
     "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
     "130 or 143 interrupted after saving"
 )
+CROPPED = "images are always cropped to their central square; --crop 108 takes CelebA's central 108 pixels first"
+INSTEAD = {  # flags of bamos/dcgan-completion.tensorflow and carpedm20/DCGAN-tensorflow
+    "--epochs": "type --epoch",
+    "--is_train": "leave it out; this program trains, and complete.py completes",
+    "--train": "leave it out; this program trains, and generate.py draws",
+    "--is_crop": "leave it out; " + CROPPED,
+    "--input_height": "leave it out; " + CROPPED,
+    "--input_width": "leave it out; " + CROPPED,
+    "--output_height": "type --image_size",
+    "--output_width": "type --image_size",
+    "--output_size": "type --image_size",
+    "--sample_size": "leave it out; a sample grid always has 64 images",
+    "--data_dir": "type --dataset, with the folder of the images",
+    "--input_fname_pattern": "leave it out; all images below --dataset are found",
+    "--visualize": "leave it out; explore.py draws",
+}
 
 
 def flags():
-    """The command line: a flag for each setting in training/settings.py, and --check."""
-    parser = cli.parser(__doc__, EXITS)
+    """The command line: a flag for each setting in training/settings.py, --check and --name."""
+    parser = cli.parser(__doc__, EXITS, INSTEAD)
     groups = {}
     for field in dataclasses.fields(TrainConfig):
         rule, name = field.metadata, field.metadata["group"]

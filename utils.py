@@ -25,7 +25,7 @@ def inverse_transform(images):
 
 
 def merge(images, columns=None):
-    """N images [N, H, W, C] -> one grid [rows * H, columns * W, C], row by row; empty cells are black.
+    """N images, uint8 [N, H, W, C] -> one grid [rows * H, columns * W, C], row by row; empty cells are white.
 
     columns: by default the smallest number whose square is at least N.
     """
@@ -33,7 +33,7 @@ def merge(images, columns=None):
     n, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    cells = np.zeros((rows * columns, height, width, channels), images.dtype)
+    cells = np.full((rows * columns, height, width, channels), 255, images.dtype)
     cells[:n] = images
     grid = cells.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
     return grid.reshape(rows * height, columns * width, channels)

@@ -10,9 +10,9 @@ import os
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from alignment import openface
+from training.progress import Countdown
 
 CROPS_PER_TASK = 32  # handed to a process at a time
 # The edge pixels of a crop are repeated around it, since our faces fill their crops, while dlib's
@@ -44,14 +44,12 @@ def extract(images, workers=None, what="faces"):
     openface.find_model(openface.RECOGNITION)  # an error comes here, not in a worker
     blocks = [images[start : start + CROPS_PER_TASK] for start in range(0, len(images), CROPS_PER_TASK)]
     context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-    with (
-        concurrent.futures.ProcessPoolExecutor(workers or os.cpu_count(), context) as pool,
-        tqdm(total=len(images), desc=what, unit="face", disable=None, leave=False) as bar,
-    ):
-        parts = []
+    countdown, parts = Countdown(len(images), f"features of {what}"), []
+    with concurrent.futures.ProcessPoolExecutor(workers or os.cpu_count(), context) as pool:
         for part in pool.map(_extract_block, blocks):
             parts.append(part)
-            bar.update(len(part[1]))
+            countdown.advance(len(part[1]))
+    countdown.close()
     features, found = zip(*parts)
     return np.concatenate(features), np.concatenate(found)
 

@@ -16,6 +16,7 @@ from sampling.loading import load_model
 from training.logs import Summaries, tensorboard_command
 from training.run_folder import SETTINGS, latest_steps
 
+COMPARABLE = 2000  # n of the tables in docs/
 SHEET = 64  # samples on the sheet
 WORDS = {
     "face rate": "share of images in which dlib's detector finds a face",
@@ -41,6 +42,8 @@ def evaluate_steps(checkpoint_dir, steps, seed, log_dir, out=None, cache_dir=Non
     chosen = choose_steps(checkpoint_dir, steps)
     dcgan = load_model(checkpoint_dir, chosen[-1])[0]
     real = RealFaces(checkpoint_dir, dcgan, cache_dir=cache_dir or out, **settings)
+    if real.n < COMPARABLE:
+        print(f"n = {real.n:,}: these numbers do not compare with tables that were made with n = {COMPARABLE:,}")
     curve = Curve(os.path.join(log_dir, "evaluation"), chosen[0]) if steps else None
     for step in chosen:
         try:

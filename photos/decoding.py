@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import os
 import warnings
 import zlib
 
@@ -13,6 +14,7 @@ from PIL import ExifTags, Image
 # to Ghostscript) are left out, since photos may come from anywhere.
 FORMATS = "PNG JPEG BMP WEBP GIF TIFF JPEG2000 AVIF PPM TGA PSD ICO DDS QOI SGI SUN PCX".split()
 MAX_PIXELS = 89_478_485  # Pillow's own limit, above which it suspects a decompression bomb
+MOST_REPAIRED = 256 << 20  # bytes of a file that is read as a whole
 # What each EXIF orientation asks for: swap height and width, then step through rows and columns
 TURNS = {
     1: (False, 1, 1), 2: (False, 1, -1), 3: (False, -1, -1), 4: (False, -1, 1),
@@ -109,11 +111,12 @@ def _candidates(file):
     yield file
     try:
         with contextlib.nullcontext(file) if hasattr(file, "read") else open(file, "rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
             opened.seek(0)
-            content = opened.read()
+            content = opened.read() if size <= MOST_REPAIRED else b""
     except OSError:  # the first reason says it
         return
-    if not content:
+    if not size:
         raise PhotoError("empty")
     if content.startswith(b"\x89PNG"):
         yield io.BytesIO(b"".join(_needed_chunks(content)))

@@ -137,25 +137,39 @@ class Search:
         accepted = tf.math.log(chance) < energy
         return tf.where(accepted[:, None], moved, z), m, v
 
-    def complete(self, images, masks, report):
-        """Complete PHOTOS_AT_A_TIME photos at most: images [N, S, S, C] in [-1, 1], masks [N, S, S, 1].
+    def reports(self, images, masks, advance=lambda iterations: None):
+        """Complete photos [N, S, S, C] in [-1, 1] with masks [N, S, S, 1], some at a time, in turn.
 
-        report(iteration, z, generated, contextual, perceptual) is called before the first iteration,
-        every outInterval iterations and after the last, with each photo's best restart.
+        Yields (iteration, z, generated, contextual, perceptual), each of all photos with their best
+        restart, before the first iteration, every outInterval iterations and after the last.
+
+        advance: called with the number of iterations done, summed over photos
         """
-        n, restarts, settings = len(images), self.restarts, self.settings
-        padding = [(0, PHOTOS_AT_A_TIME - n), (0, 0), (0, 0), (0, 0)]
-        rows = [np.repeat(np.pad(array, padding), restarts, axis=0) for array in (images, masks)]
-        images, masks = (tf.constant(array, tf.float32) for array in rows)
-        state, done = self.start(), 0
+        settings, n = self.settings, PHOTOS_AT_A_TIME
+        groups = [self.group(images[first : first + n], masks[first : first + n]) for first in range(0, len(images), n)]
+        states, done = [self.start() for _ in groups], 0
         for stop in [*range(0, settings.nIter, settings.outInterval), settings.nIter]:
-            state = self.compiled_run(state, images, masks, tf.constant(done), tf.constant(stop))
+            found = []
+            for k, (known, mask, photos) in enumerate(groups):
+                states[k] = self.compiled_run(states[k], known, mask, tf.constant(done), tf.constant(stop))
+                found.append(self.best(states[k][0], known, mask, photos))
+                advance(photos * (stop - done))
             done = stop
-            contextual, perceptual = (loss.numpy() for loss in self.compiled_losses(state[0], images, masks))
-            total = (contextual + settings.lam * perceptual).reshape(PHOTOS_AT_A_TIME, restarts)
-            best = (np.arange(PHOTOS_AT_A_TIME) * restarts + total.argmin(axis=1))[:n]
-            generated = self.compiled_sampler(state[0]).numpy()[best]
-            report(done, state[0].numpy()[best], generated, contextual[best], perceptual[best])
+            yield done, *map(np.concatenate, zip(*found))
+
+    def group(self, images, masks):
+        """Photos and masks as the compiled search takes them, padded and once per restart; and how many there are."""
+        padding = [(0, PHOTOS_AT_A_TIME - len(images)), (0, 0), (0, 0), (0, 0)]
+        rows = [np.repeat(np.pad(array, padding), self.restarts, axis=0) for array in (images, masks)]
+        return *(tf.constant(array, tf.float32) for array in rows), len(images)
+
+    def best(self, z, images, masks, photos):
+        """Each photo's best restart: z, G(z), contextual and perceptual loss."""
+        contextual, perceptual = (loss.numpy() for loss in self.compiled_losses(z, images, masks))
+        total = (contextual + self.settings.lam * perceptual).reshape(PHOTOS_AT_A_TIME, self.restarts)
+        best = (np.arange(PHOTOS_AT_A_TIME) * self.restarts + total.argmin(axis=1))[:photos]
+        generated = self.compiled_sampler(z).numpy()
+        return z.numpy()[best], generated[best], contextual[best], perceptual[best]
 
 
 def blocks(images):

@@ -40,52 +40,67 @@ def read_mask(path, size):
 class CompletionFiles:
     """Writes what complete.py finds into a folder, which it makes.
 
+    names: the photos' paths
     pixels: the photos, uint8 [N, S, S, C]
     masks: [N, S, S, 1], 1 where pixels are known
     settings: a completion.SearchSettings
     lowres: the means of blocks are known, instead of pixels
-    blend: fill the holes without a seam
     """
 
-    def __init__(self, folder, pixels, masks, settings, lowres, blend):
-        self.folder, self.masks, self.settings, self.blend = folder, masks, settings, blend
+    def __init__(self, folder, names, pixels, masks, settings, lowres):
+        self.folder, self.names, self.pixels = folder, names, pixels
+        self.masks, self.settings = masks, settings
         for inner in ("completed", "hats_imgs", "logs"):  # the original's names
             os.makedirs(os.path.join(folder, inner))
         self.images = utils.transform(pixels)
-        self.grids = {}  # iteration -> (completed, G(z)) of all photos
-        self._save_grid(pixels, "before.png")
         hidden = completion.known_blocks(pixels) if lowres else pixels * masks + 127.5 * (1 - masks)
-        self._save_grid(hidden.round().astype("uint8"), "masked.png")
+        self.hidden = hidden.round().astype("uint8")
+        self.losses, self.iteration = [], 0  # total loss of each report, of each photo
+        self._save_grid(pixels, "before.png")
+        self._save_grid(self.hidden, "masked.png")
 
-    def _save_grid(self, pixels, *path):
-        utils.save_image(utils.merge(pixels), os.path.join(self.folder, *path))
+    def _save_grid(self, pixels, *path, columns=None):
+        utils.save_image(utils.merge(pixels, columns), os.path.join(self.folder, *path))
 
-    def add(self, first, iteration, z, generated, contextual, perceptual):
-        """Keep what completion.Search reported of some photos, of which `first` is the first one's index."""
-        part = slice(first, first + len(z))
-        images, masks = self.images[part], self.masks[part]
-        if self.blend and iteration == self.settings.nIter:
-            completed = [blending.blend(*triple) for triple in zip(images, generated, masks)]
-        else:
-            completed = blending.fill(images, generated, masks)
-        grids = self.grids.setdefault(iteration, ([], []))
-        grids[0].extend(utils.inverse_transform(completed))
-        grids[1].extend(utils.inverse_transform(generated))
-        for i in range(len(z)):
-            loss = contextual[i] + self.settings.lam * perceptual[i]
-            with open(os.path.join(self.folder, "logs", f"hats_{first + i:02d}.log"), "a") as log:
-                numbers = " ".join(f"{x:.5f}" for x in z[i])
-                log.write(f"{iteration} {loss:.6f} {contextual[i]:.6f} {perceptual[i]:.6f} {numbers}\n")
+    def add(self, iteration, z, generated, contextual, perceptual):
+        """Write the grids and log lines of a report of completion.Search."""
+        losses = contextual + self.settings.lam * perceptual
+        self.losses.append(losses)
+        self.iteration, self.generated = iteration, generated
+        self.completed = utils.inverse_transform(blending.fill(self.images, generated, self.masks))
+        self._save_grid(self.completed, "completed", f"{iteration:04d}.png")
+        self._save_grid(utils.inverse_transform(generated), "hats_imgs", f"{iteration:04d}.png")
+        for i, (*numbers, row) in enumerate(zip(losses, contextual, perceptual, z)):
+            words = [str(iteration), *(f"{x:.6f}" for x in numbers), *(f"{x:.5f}" for x in row)]
+            with open(os.path.join(self.folder, "logs", f"hats_{i:02d}.log"), "a") as log:
+                log.write(" ".join(words) + "\n")
 
-    @property
-    def completed(self):
-        """The final completions, uint8 [S, S, C] each."""
-        return self.grids[self.settings.nIter][0]
+    def finish(self, blend):
+        """Write each photo's last completion and the overview. Yields a line on each photo.
 
-    def write(self):
-        """Write the grids, and each photo's completion."""
-        for iteration, (completed, generated) in self.grids.items():
-            self._save_grid(completed, "completed", f"{iteration:04d}.png")
-            self._save_grid(generated, "hats_imgs", f"{iteration:04d}.png")
-        for k, pixels in enumerate(self.completed):
-            utils.save_image(pixels, os.path.join(self.folder, "completed", f"photo_{k:02d}.png"))
+        blend: fill the holes without a seam
+        """
+        if blend:
+            completed = [blending.blend(*triple) for triple in zip(self.images, self.generated, self.masks)]
+            self.completed = utils.inverse_transform(completed)
+            self._save_grid(self.completed, "completed", f"{self.iteration:04d}.png")
+        rows = np.stack([self.pixels, self.hidden, self.completed], axis=1)
+        self._save_grid(rows.reshape(-1, *rows.shape[2:]), "overview.png", columns=3)
+        for k, name in enumerate(unique_names(self.names)):
+            utils.save_image(self.completed[k], os.path.join(self.folder, "completed", f"photo_{name}.png"))
+            quality = blending.psnr(utils.transform(self.completed[k]), self.images[k], self.masks[k])
+            in_hole = f", PSNR in the hole {quality:.1f} dB" if np.isfinite(quality) else ""
+            yield f"{self.names[k]}: loss {self.losses[0][k]:.2f} -> {self.losses[-1][k]:.2f}{in_hole}"
+
+
+def unique_names(paths):
+    """The files' names without folder and ending; equal ones get a number: a, a-2, a-3."""
+    names = []
+    for path in paths:
+        name = base = os.path.splitext(os.path.basename(path))[0]
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{base}-{number}"
+        names.append(name)
+    return names

@@ -6,10 +6,13 @@ Each writes its pictures into a folder, `out`, that is there and empty.
 import os
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 import utils
 from sampling import latents
 from sampling.generation import generate
+
+STRIP = 12  # pixels, for a number below a picture
 
 
 def interpolate(dcgan, z, steps, out):
@@ -64,6 +67,16 @@ def walk(dcgan, z, coordinates, steps, out):
         columns = pictures.reshape(len(z), steps, *pictures.shape[1:])
         frames = np.array([utils.merge(columns[:, i]) for i in range(steps)])
         utils.save_gif(np.concatenate([frames, frames[-2:0:-1]]), os.path.join(out, f"z{coordinate:03d}.gif"))
+
+
+def numbered(images, numbers):
+    """Pictures with their numbers below them: uint8 [N, H, W, C] -> [N, H + STRIP, W, C]."""
+    strips = []
+    for number in numbers:
+        strip = Image.new("L", (images.shape[2], STRIP), 255)
+        ImageDraw.Draw(strip).text((images.shape[2] / 2, STRIP / 2), str(number), fill=0, anchor="mm", font_size=STRIP)
+        strips.append(np.repeat(np.asarray(strip)[..., np.newaxis], images.shape[3], axis=-1))
+    return np.concatenate([images, np.stack(strips)], axis=1)
 
 
 def arithmetic_figure(columns, around):

@@ -378,6 +378,10 @@ def test_a_second_run_on_the_same_output_is_refused(raw, tmp_path):
     [
         (["nowhere", "o"], "nowhere: no such folder or file"),
         ([".", "."], ".: the output must be another folder than the input"),
+        (
+            [".", "align", "outerEyesAndNose", "o", "--size", "96"],
+            "this is the order of OpenFace; type: ./align_faces.py . o --landmarks outerEyesAndNose --size 96",
+        ),
         (["file.txt", "o"], "file.txt: neither a folder nor a .tsv file of MS-Celeb-1M"),
         ([".", "o", "--size", "0"], "--size 0: must be a whole number from 8 to 1024"),
         ([".", "o", "--shard", "5/4"], "--shard 5/4: must be K/N with K from 1 to N, such as 3/16"),

@@ -114,3 +114,19 @@ def test_a_name_stands_for_the_folder_of_its_run(tiny_run, tmp_path, monkeypatch
         generate.main(["--name", "b", "--checkpoint_dir", "checkpoints", "--grid", "g.png"])
     with pytest.raises(UserError, match="--name a/b: must be letters"):
         generate.main(["--name", "a/b", "--grid", "g.png"])
+
+
+def test_rank_prints_numbers_that_explore_can_take(tiny_run, tmp_path, capsys):
+    generate.main(["--checkpoint_dir", tiny_run, "--n", "20", "--rank", "--out", str(tmp_path / "o")])
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("the best, for --seeds: "))
+    numbers = line.split(": ")[1].split(",")
+    files = sorted(os.listdir(tmp_path / "o"))
+    assert [int(number) for number in numbers] == [int(name.split("_")[2][:5]) for name in files[:16]]
+
+
+def test_a_grid_can_show_the_numbers(tiny_run, tmp_path):
+    generate.main(["--checkpoint_dir", tiny_run, "--seeds", "7,123", "--grid", str(tmp_path / "g.png"), "--numbers"])
+    grid = read(tmp_path / "g.png")
+    assert grid.shape == (16 + 12, 32, 3)
+    left, right = grid[16:, :16], grid[16:, 16:]
+    assert (left < 128).any() and (right < 128).sum() > (left < 128).sum()

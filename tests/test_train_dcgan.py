@@ -38,7 +38,7 @@ def test_articles_command_trains_from_another_folder(faces, tmp_path):
     assert done.stderr == ""  # nothing of TensorFlow's start-up noise
     assert sorted(os.listdir(tmp_path)) == ["checkpoints", "logs", "samples"]
     assert done.stdout.splitlines()[-2:] == [
-        "the last samples: samples/train_00_0002.png",
+        "the last samples: samples/train_00_0002.png; all of them: samples/index.html",
         "tensorboard --logdir logs --samples_per_plugin images=200",
     ]
 
@@ -53,6 +53,7 @@ def test_interruption_saves_and_the_same_command_goes_on(tiny, number, code):
             break
     rest = process.stdout.read()
     assert process.wait() == code
+    assert "finishing this batch, then saving" in rest
     assert f"stopped by {number.name}" in rest and "The same command continues from here." in rest
     again = start(config)
     for line in again.stdout:
@@ -121,8 +122,7 @@ def test_terminal_shows_a_bar_with_losses(tiny):
     [
         (["--dataset", "nowhere"], "--dataset nowhere: no such folder"),
         (["--dataset", ".", "--epoch", "0"], "--epoch 0: must be a whole number of at least 1"),
-        (["--epoch", "3"], "the following arguments are required: --dataset"),
-        (["--dataset", ".", "--epochs", "3"], "unrecognized arguments: --epochs 3"),
+        (["--epoch", "3"], "the following arguments are required: --dataset; --help shows how it is used"),
     ],
 )
 def test_bad_usage_is_refused_without_a_traceback(tmp_path, arguments, message):
@@ -199,3 +199,43 @@ def test_deterministic_run_at_full_width_resumes_bit_for_bit(faces, tmp_path):
     for name in whole.get_variable_to_shape_map():
         if name != "_CHECKPOINTABLE_OBJECT_GRAPH":
             np.testing.assert_array_equal(whole.get_tensor(name), parts.get_tensor(name), err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--epochs", "3"], "--epochs: type --epoch"),
+        (["--is_train"], "--is_train: leave it out; this program trains"),
+        (["--is_crop", "True", "--input_height", "108"], "--is_crop: leave it out; images are always cropped"),
+        (["--sample_size", "64"], "--sample_size: leave it out; a sample grid always has 64 images"),
+        (["--sample_evry=7"], "--sample_evry=7: no such flag; did you mean --sample_every?"),
+        (["more"], "more: no such argument"),
+    ],
+)
+def test_what_people_type_is_understood_in_one_line(tmp_path, arguments, message):
+    done = run_script("train-dcgan.py", "--dataset", "d", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"train-dcgan.py: error: {message}") and done.stderr.count("\n") == 1
+
+
+def test_the_start_says_where_samples_and_losses_will_be(tiny, capsys):
+    from training import loop
+
+    config = tiny()
+    loop.train(config)
+    before_the_first_batch = capsys.readouterr().out.partition("Epoch:")[0]
+    assert f"a new run in {config.checkpoint_dir}" in before_the_first_batch
+    assert f"samples: every 100 batches in {config.sample_dir}, beside real.png" in before_the_first_batch
+    assert f"tensorboard --logdir {config.log_dir}" in before_the_first_batch
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_auto_takes_bfloat16_where_it_is_fast_and_says_so(tiny, monkeypatch, capsys, fast):
+    from training import devices, loop, run_folder
+
+    monkeypatch.setattr(devices, "fast_bfloat16", lambda: fast)
+    config = tiny(precision="auto")
+    loop.train(config)
+    taken = "bfloat16" if fast else "float32"
+    assert f"training in {taken} on" in capsys.readouterr().out
+    assert run_folder.read_settings(config.checkpoint_dir)["precision"] == taken

@@ -1,5 +1,6 @@
 """SIGINT (Ctrl-C) and SIGTERM, which end a training after the current batch."""
 
+import os
 import signal
 
 
@@ -13,6 +14,7 @@ class Interruption:
 
     def _note(self, number, _frame):
         self.signal = number
+        os.write(2, b"\nfinishing this batch, then saving\n")  # print may be busy with the line that was interrupted
         signal.signal(number, self.before[number])
 
     def signal_after(self, _step):

@@ -1,16 +1,39 @@
 """What a run logs: losses, histograms and sample grids for TensorBoard, beside what progress.py shows."""
 
 import contextlib
+import dataclasses
 import os
+import re
 import shlex
 import shutil
 import sys
 
 import tensorflow as tf
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 
 import utils
 from errors import SaveError, short_reason
 from training.progress import Progress, Watch
+
+CHARTS = {  # of TensorBoard's page "Custom Scalars"
+    "losses": ["d_loss", "d_loss_real", "d_loss_fake", "g_loss"],
+    "D's mean probabilities": ["D(x)", "D(G(z))"],
+    "images per second": ["images_per_second"],
+}
+MEANINGS = {
+    "d_loss": "D's loss: d_loss_real + d_loss_fake. In a healthy run it averages 1 to 1.4",
+    "d_loss_real": "D's loss for real images",
+    "d_loss_fake": "D's loss for G's images",
+    "g_loss": "G's loss after its last update. In a healthy run it averages 0.8 to 2",
+    "D(x)": "D's mean probability for real images",
+    "D(G(z))": "D's mean probability for G's images",
+    "images_per_second": "images trained per second",
+    "z": "what G draws from",
+    "d": "D's probabilities for real images",
+    "d_": "D's probabilities for G's images",
+    "G": "what G draws from 64 fixed z",
+}
 
 
 class RunLog:
@@ -25,6 +48,8 @@ class RunLog:
         self.progress = Progress(run.position, last, run.batches_per_epoch, run.config.batch_size)
         self.summaries = Summaries(None if run.read_only else run.config.log_dir, run.step)
         self.watch = Watch(self.progress.say)
+        if not run.read_only:
+            self.summaries.start(run.step, dataclasses.asdict(run.config), run.reals)
 
     def __enter__(self):
         return self
@@ -64,6 +89,23 @@ class Summaries:
             writer.add_session_log(start, step + 1)  # TensorBoard drops earlier events from this step on
         self.writer = tf.summary.create_file_writer(log_dir)
 
+    def start(self, step, settings, real_images):
+        """Write the layout of "Custom Scalars", the settings as a table, and a grid of real images (or None)."""
+        charts = [
+            layout_pb2.Chart(
+                title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{re.escape(t)}$" for t in tags])
+            )
+            for title, tags in CHARTS.items()
+        ]
+        layout = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
+        rows = [f"| --{name} | {value} |" for name, value in settings.items() if value not in (None, False)]
+        with self._writing(), self.writer.as_default(step):
+            tf.summary.experimental.write_raw_pb(custom_scalar.pb(layout).SerializeToString())
+            tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
+            if real_images is not None:
+                tf.summary.image("real", real_images[None], description="real images, to compare with G")
+            self.writer.flush()
+
     @contextlib.contextmanager
     def _writing(self):
         try:
@@ -76,16 +118,16 @@ class Summaries:
         names = {"d_real": "D(x)", "d_fake": "D(G(z))"}
         with self._writing(), self.writer.as_default(step):
             for name, value in losses.items():
-                tf.summary.scalar(names.get(name, name), value)
-            tf.summary.scalar("images_per_second", images_per_second)
+                tf.summary.scalar(names.get(name, name), value, description=MEANINGS[names.get(name, name)])
+            tf.summary.scalar("images_per_second", images_per_second, description=MEANINGS["images_per_second"])
             for name, values in outputs.items():
-                tf.summary.histogram(name, values)
+                tf.summary.histogram(name, values, description=MEANINGS[name])
             self.writer.flush()
 
     def images(self, step, grid):
         """Write the sample grid, uint8 [H, W, C]."""
         with self._writing(), self.writer.as_default(step):
-            tf.summary.image("G", grid[None])
+            tf.summary.image("G", grid[None], description=MEANINGS["G"])
             self.writer.flush()
 
     def close(self):

@@ -1,8 +1,10 @@
 """One training run: open the data, restore the run, then train batch after batch until the last epoch is done."""
 
+import dataclasses
+
 from training import devices, peers
 from training.dataset import ImageFolder
-from training.logs import RunLog
+from training.logs import RunLog, tensorboard_command
 from training.replicas import Replicas
 from training.run_folder import folders_written
 
@@ -21,6 +23,8 @@ def train(config, device="", strategy=None):
     files; NotFiniteError for a loss or a weight that is not finite; SaveError or OSError when the disk
     is full; PeerError when another machine's part has ended.
     """
+    if config.precision == "auto":
+        config = dataclasses.replace(config, precision="bfloat16" if devices.fast_bfloat16() else "float32")
     replicas = Replicas(config.batch_size, strategy, config.xla)
     with peers.joined(replicas):
         data = open_data(config)
@@ -32,6 +36,8 @@ def train(config, device="", strategy=None):
             print(f"nothing to do: {done} epochs are done; a larger --epoch, such as {done + 5}, continues the run")
             return 0
         run.record()
+        print(f"samples: every {config.sample_every:,} batches in {config.sample_dir}, beside real.png")
+        print(f"losses and samples in a browser: {tensorboard_command(config.log_dir)}")
         return run.report_end(stopped_by=train_batches(run, data, replicas))
 
 
@@ -78,3 +84,5 @@ def describe_devices(config, device, replicas):
         yield f"{replicas.number} replicas, each with {replicas.share} of every batch's {config.batch_size} images"
     if config.precision == "bfloat16" and not devices.fast_bfloat16():
         yield "this processor has no bfloat16 instructions: expect bfloat16 to be slower than float32"
+    if config.precision == "float32" and devices.fast_bfloat16():
+        yield "it multiplies bfloat16 in hardware: --precision bfloat16 takes about half the time"

@@ -72,6 +72,37 @@ class Progress:
         self.bar.close()
 
 
+class Countdown:
+    """Progress of work that counts to `total`: a bar with the time left on a terminal, elsewhere a line per minute."""
+
+    def __init__(self, total, what):
+        self.total, self.what, self.done = total, what, 0
+        self.began = self.told = time.time()
+        self.bar = tqdm(
+            total=total,
+            desc=what,
+            dynamic_ncols=True,
+            file=sys.stdout,
+            disable=not sys.stdout.isatty(),
+            leave=False,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]",
+        )
+
+    def advance(self, n=1):
+        """Count n more."""
+        self.done += n
+        self.bar.update(n)
+        now = time.time()
+        if self.bar.disable and self.done and now - self.told > 60:
+            self.told = now
+            left = (now - self.began) / self.done * (self.total - self.done)
+            print(f"{self.what}: {self.done / self.total:.0%}, about {duration(left)} left", flush=True)
+
+    def close(self):
+        """Take the bar away."""
+        self.bar.close()
+
+
 class Watch:
     """Warns, once each, when one network has won or when the generator draws only one picture.
 

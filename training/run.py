@@ -14,7 +14,7 @@ import tensorflow as tf
 import utils
 from errors import NotFiniteError, UserError
 from model import DCGAN
-from training import resume
+from training import gallery, resume
 from training.checkpointing import Checkpoints, find_initial_weights, load_initial_weights
 from training.identity import fingerprints
 from training.logs import tensorboard_command
@@ -52,6 +52,7 @@ class Run:
         self.config, self.data, self.batches_per_epoch = config, data, data.batches_per_epoch
         self.saved = saved  # the settings of the run's last part, None for a new run
         self.last_grid = None
+        self.reals = None  # the grid of real images, of a new run
 
     def make_folders(self):
         """Make the output folders. Raises UserError for one that can't be written to."""
@@ -84,7 +85,7 @@ class Run:
 
     def remove_scraps(self):
         """Remove half-written pictures of a killed run."""
-        for pattern in resume.PICTURES:
+        for pattern in (*resume.PICTURES, "index.html"):
             for path in glob.glob(os.path.join(glob.escape(self.config.sample_dir), f"{pattern}.partial")):
                 os.remove(path)
 
@@ -105,10 +106,11 @@ class Run:
                 print(f"skipped as before: {data.bad_report()}")
         elif config.init_from:
             prefix = load_initial_weights(self.dcgan, config.init_from)
-            print(f"a new run, seed {config.seed}, from the weights of {prefix}; the optimizers start anew")
+            print(f"a new run in {config.checkpoint_dir}, seed {config.seed}, from the weights of {prefix}; "
+                  "the optimizers start anew")  # fmt: skip
         else:
             again = ", since the last one ended before its first checkpoint" if self.saved else ""
-            print(f"a new run, seed {config.seed}{again}")
+            print(f"a new run in {config.checkpoint_dir}, seed {config.seed}{again}")
 
     def record(self):
         """Write the settings and, for a new run, a grid of real images to compare the samples with."""
@@ -123,7 +125,8 @@ class Run:
             utils.write_text(os.path.join(config.checkpoint_dir, name), json.dumps(content, indent=1) + "\n")
         if not self.step:
             reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])
-            utils.save_image(utils.merge(reals), os.path.join(config.sample_dir, "real.png"))
+            self.reals = utils.merge(reals)
+            utils.save_image(self.reals, os.path.join(config.sample_dir, "real.png"))
 
     def advance(self):
         """Count one more batch."""
@@ -186,6 +189,7 @@ class Run:
     def write_grid(self, images, path):
         """Write images as a grid."""
         utils.save_image(utils.merge(images), path)
+        gallery.write_index(self.config.sample_dir)
         self.last_grid = path
 
     def report_end(self, stopped_by):
@@ -198,6 +202,6 @@ class Run:
             print(f"{command} continues from here.")
             return 128 + stopped_by
         print(f"done: {self.config.epoch} epochs, {self.step:,} batches")
-        print(f"the last samples: {self.last_grid}")
+        print(f"the last samples: {self.last_grid}; all of them: {os.path.join(self.config.sample_dir, 'index.html')}")
         print(tensorboard_command(self.config.log_dir))
         return 0

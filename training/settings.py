@@ -140,8 +140,8 @@ class TrainConfig:
         0, whole(0, 2**31 - 1), "seed of the initial weights, z, the order of images and mirroring", defines=True
     )
     precision: str = train(
-        "float32", one_of("float32", "bfloat16"), "number format of convolutions and matrix products; bfloat16 is "
-        "faster where the processor supports it")  # fmt: skip
+        "float32", one_of("float32", "bfloat16", "auto"), "number format of convolutions and matrix products; auto is "
+        "bfloat16 where the device multiplies it fast, else float32")  # fmt: skip
     xla: bool = train(False, None, "compile the update with XLA, for a GPU; slower on a CPU")
     devices: str = train(
         None, DEVICES, "how many GPUs to use, or which, such as GPU:0,GPU:2 (default: all; CPU:0,CPU:1 are two logical "

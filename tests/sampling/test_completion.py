@@ -1,8 +1,12 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
-from conftest import TF1, face_photo, load_script
+from conftest import ROOT, TF1, face_photo, load_script
 from PIL import Image
 
 from errors import UserError
@@ -26,11 +30,9 @@ def settings(**changes):
 
 
 def search(dcgan, images, mask, lowres=False, **changes):
-    """What `report` was called with."""
-    reports = []
+    """The reports of a search."""
     masks = np.repeat(mask[None], len(images), axis=0)
-    completion.Search(dcgan, settings(**changes), lowres).complete(images, masks, lambda *r: reports.append(r))
-    return reports
+    return list(completion.Search(dcgan, settings(**changes), lowres).reports(images, masks))
 
 
 def some_images(dcgan, n):
@@ -130,16 +132,18 @@ def test_script_leaves_all_photos_of_all_batches(photos, tmp_path, capsys):
     out = tmp_path / "out"
     flags = ["--checkpointDir", TF1, "--nIter", "5", "--outInterval", "2", "--outDir", str(out), "--blend"]
     assert complete.main([*flags, *photos]) == 0
-    assert sorted(os.listdir(out)) == ["before.png", "completed", "hats_imgs", "logs", "masked.png"]
+    assert sorted(os.listdir(out)) == ["before.png", "completed", "hats_imgs", "logs", "masked.png", "overview.png"]
     grids = ["0000.png", "0002.png", "0004.png", "0005.png"]
     assert sorted(os.listdir(out / "hats_imgs")) == grids
-    assert sorted(os.listdir(out / "completed")) == grids + [f"photo_{i:02d}.png" for i in range(5)]
+    assert sorted(os.listdir(out / "completed")) == grids + [f"photo_{i}.png" for i in range(5)]
     for grid in (out / "before.png", out / "masked.png", out / "completed" / "0005.png"):
         with Image.open(grid) as image:
             assert image.size == (192, 128)  # five photos, though a batch holds four
+    with Image.open(out / "overview.png") as image:
+        assert image.size == (3 * 64, 5 * 64)  # before, hidden, completed
     assert len((out / "logs" / "hats_04.log").read_text().splitlines()) == 4
     printed = capsys.readouterr().out
-    assert printed.count("PSNR in the hole") == 5 and "iterations/s" in printed
+    assert printed.count("PSNR in the hole") == 5 and "s per photo" in printed
 
 
 def test_own_mask_is_black_where_unknown(photos, tmp_path):
@@ -157,7 +161,7 @@ def test_own_mask_is_black_where_unknown(photos, tmp_path):
         str(tmp_path / "mask.png"),
     ]
     complete.main([*flags, photos[0]])
-    before, after = (np.asarray(Image.open(tmp_path / "o" / name)) for name in ("before.png", "completed/photo_00.png"))
+    before, after = (np.asarray(Image.open(tmp_path / "o" / name)) for name in ("before.png", "completed/photo_0.png"))
     np.testing.assert_array_equal(before[10:], after[10:])
     assert (before[:10] != after[:10]).mean() > 0.9
 
@@ -167,6 +171,7 @@ def test_own_mask_is_black_where_unknown(photos, tmp_path):
     [
         (["nowhere.png"], "nowhere.png: no such file"),
         (["0.png", "--mask", "nowhere.png"], "--mask nowhere.png: no such file"),
+        (["0.png", "--imgSize", "32"], "--imgSize 32: the network draws 64 pixels"),
         (["0.png", "--outDir", "."], "--outDir .: is not empty"),
     ],
 )
@@ -212,3 +217,24 @@ def test_a_mask_that_hides_all_or_nothing_is_refused(tmp_path, mask, hides):
     mask.save(tmp_path / "mask.png")
     with pytest.raises(UserError, match=f"mask.png: hides {hides}; paint black what is to be hidden"):
         completion_files.read_mask(tmp_path / "mask.png", 64)
+
+
+def test_equal_names_get_a_number():
+    assert completion_files.unique_names(["x/a.jpg", "y/a.png", "b.jpg", "z/a.jpg"]) == ["a", "a-2", "b", "a-3"]
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_keeps_what_is_there_and_says_so(photos, tmp_path, number, code):
+    out = tmp_path / "out"
+    command = [sys.executable, os.path.join(ROOT, "complete.py"), "--checkpointDir", TF1, "--nIter", "1000000"]
+    command += ["--outInterval", "5", "--outDir", str(out), *photos]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    deadline = time.time() + 100
+    while not (out / "completed" / "0010.png").exists() and time.time() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    printed = process.stdout.read()
+    assert process.wait() == code
+    assert "interrupted after" in printed and printed.count("PSNR in the hole") == 5
+    assert {f"photo_{i}.png" for i in range(5)} < set(os.listdir(out / "completed"))
+    assert (out / "overview.png").exists()

@@ -61,7 +61,7 @@ def test_every_flag_sets_its_setting():
         ("beta1", "1", "a number from 0 to below 1"),
         ("max_to_keep", "1", "a whole number of at least 2"),
         ("seed", "-1", "a whole number from 0 to 2147483647"),
-        ("precision", "float16", "one of float32, bfloat16"),
+        ("precision", "float16", "one of float32, bfloat16, auto"),
         ("cache", "yes", "one of auto, on, off"),
         ("crop", "x", "a whole number of at least 1"),
         ("step", "0", "a whole number of at least 1"),
