@@ -143,14 +143,15 @@ def add_flag(parser, name, kind, default, help, alias=None, required=False):
         metavar=kind.metavar, help=help + shown)  # fmt: skip
 
 
-def add_network_flags(parser):
-    """The flags of the scripts that use a trained network."""
+def add_network_flags(parser, step=True):
+    """The flags of the scripts that use a trained network, or only its run. step: --step too."""
     from training.settings import NAME, text, whole  # not on top: an old Python can't read it
 
     what = "checkpoint folder of a training run, or folder with a TF1 checkpoint of the original"
     add_flag(parser, "checkpoint_dir", text("DIR"), "checkpoints", what, alias="--checkpointDir")
     add_flag(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME")
-    add_flag(parser, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")
+    if step:
+        add_flag(parser, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")
 
 
 def use_name(options, arguments):

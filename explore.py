@@ -36,7 +36,7 @@ def flags():
     numbers, add = text("LIST"), cli.add_flag
     for name, help in COMMANDS.items():
         command = commands.add_parser(name, help=help, description=help)
-        cli.add_network_flags(command)
+        cli.add_network_flags(command, step=name != "progress")
         add(command, "out", text("DIR"), None, "folder for the results, new or empty (required)", required=True)
         if name == "progress":
             continue
@@ -47,13 +47,7 @@ def flags():
         else:
             add(command, "seeds", numbers, "0,1,2,3", "numbers of the pictures, such as 3,7,10-20")
             add(command, "z", text("FILE"), None, "take the z of an .npz file instead")
-            add(
-                command,
-                "steps",
-                whole(2, 1000),
-                16,
-                "pictures from one to the next, both included; for walk, values from -1 to 1",
-            )
+            add(command, "steps", whole(2, 1000), 16, "pictures from one to the next, both included")
         if name == "walk":
             add(command, "coordinates", numbers, None, "coordinates of z, counted from 0 (default: the first ten)")
     return parser
@@ -63,6 +57,7 @@ def progress(options):
     """Make the GIF of a run's sample grids. Returns the exit code. Raises UserError."""
     from training import gallery
 
+    run_folder.check_network(options.checkpoint_dir)
     folders = run_folder.folders_written(options.checkpoint_dir)
     os.makedirs(options.out, exist_ok=True)
     frames = gallery.animate(folders, os.path.join(options.out, "progress.gif"))
@@ -75,9 +70,9 @@ def main(arguments):
     options = flags().parse_args(arguments)
     cli.use_name(vars(options), arguments)
     cli.check_empty("--out", options.out)
-    run_folder.check_network(options.checkpoint_dir, options.step)
     if options.command == "progress":
         return progress(options)
+    run_folder.check_network(options.checkpoint_dir, options.step)
     devices.set_up()
     from sampling import figures, latents, loading
 

@@ -37,7 +37,8 @@ def train(config, device="", strategy=None):
             return 0
         run.record()
         print(f"samples: every {config.sample_every:,} batches in {config.sample_dir}, beside real.png")
-        print(f"losses and samples in a browser: {tensorboard_command(config.log_dir)}")
+        print(f"losses: {tensorboard_command(config.log_dir)}")
+        print("then open http://localhost:6006/#custom_scalars, where all losses are in one chart")
         return run.report_end(stopped_by=train_batches(run, data, replicas))
 
 
