@@ -162,7 +162,7 @@ def test_two_machines_train_as_one_does_and_the_chief_alone_writes(faces, tmp_pa
         assert re.fullmatch(r"machine 2 of 2, 127.0.0.1:\d+; waiting for 127.0.0.1:\d+ .*\n", machines.printed(1))
     assert latest_steps(tmp_path / "checkpoint") == [4, 8, 12]
     assert len(os.listdir(tmp_path / "log")) == 2  # a file that supersedes, and a file of events
-    assert sorted(os.listdir(tmp_path / "sample")) == ["real.png", "train_01_0005.png"]
+    assert sorted(os.listdir(tmp_path / "sample")) == ["index.html", "real.png", "train_01_0005.png"]
 
 
 @pytest.mark.soak
