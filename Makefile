@@ -6,7 +6,7 @@
 # make setup                          only install into .venv
 
 PYTHON ?= python3
-EPOCH ?= $(if $(DATASET),25,15)
+EPOCH ?= $(if $(DATASET),25,24)
 ARGS ?=
 BIN := .venv/bin
 
@@ -37,7 +37,7 @@ else
 train: setup
 	$(BIN)/python -m photos.demo data/demo --n 2048
 	$(BIN)/python train-dcgan.py --dataset data/demo --epoch $(EPOCH) --batch_size 32 --gf_dim 32 --df_dim 32 \
-		--name demo $(ARGS)
+		--precision auto --ema 0.995 --name demo $(ARGS)
 endif
 
 test: .venv/dev.installed
@@ -50,3 +50,4 @@ soak: .venv/dev.installed
 
 bench: setup
 	$(BIN)/python -m benchmarks.train
+	$(BIN)/python -m benchmarks.operations

@@ -20,6 +20,13 @@ def test_train():
     assert printed.count("from files, later") == 2
 
 
+def test_operations():
+    printed = figures("operations", "--batch_size", 4, "--dim", 4)
+    assert re.search(r"^\| \w*Conv2DBackpropInput \| [\d.]+ \| [\d.]+% \| \d+ \|", printed, re.MULTILINE)
+    share = float(re.search(r"convolutions and matrix products: ([\d.]+)% of all", printed)[1])
+    assert 5 < share < 100 and len(re.findall(r"^\| \w+ \|", printed, re.MULTILINE)) >= 10
+
+
 def test_complete():
     printed = figures("complete", "--rounds", 1, "--iterations", 1)
     assert len(re.findall(r"(?:float32|bfloat16): 0\.\d{4} s per iteration", printed)) == 4
