@@ -11,8 +11,9 @@ import utils
 from errors import UserError, printable
 from evaluation import dlib_features, inception, metrics
 from photos import decoding
+from training import holdout
 from training.dataset import ImageFolder
-from training.run_folder import folders_written, read_settings
+from training.run_folder import HELD_OUT, folders_written, read_json, read_settings
 
 POOL = 20_000  # real faces whose features are computed, at most
 
@@ -33,7 +34,10 @@ class RealFaces:
         self.inception_weights, self.workers = inception_weights, workers
         self.cache_dir = cache_dir or checkpoint_dir
         self.settings = read_settings(checkpoint_dir) or {}
-        self.faces = self.find(dataset, "--dataset", self.settings.get("train_size"))
+        before = read_json(checkpoint_dir, HELD_OUT, list)
+        parts = {name: self.settings.get(name) for name in ("hold_out", "partition")}
+        split = functools.partial(holdout.split, before=before, **parts)
+        self.faces = self.find(dataset, "--dataset", split, self.settings.get("train_size"))
         self.n = min(n, len(self.faces) // 2)
         if self.n < n:
             print(f"--n {n}: {len(self.faces):,} real faces are enough for {self.n:,} of each kind")
@@ -45,17 +49,21 @@ class RealFaces:
                     f"--inception: FID needs at least {inception.LEAST:,} faces of each kind, not {self.n}; give --n"
                 )
             self.network = inception.load(inception_weights)
-        extract = functools.partial(self.extract, what="real faces")
-        self.features, found = self.cached("dlib", dataset, self.faces, extract)
         self.compared, self.floor = slice(0, self.n), slice(self.n, 2 * self.n)
-        self.face_rate = float(found[self.compared].mean())
-        self.held_out_features = None
-        if held_out:
-            extract = functools.partial(self.extract, what="held-out faces")
-            self.held_out_features, _ = self.cached("dlib", held_out, self.find(held_out, "--held_out"), extract)
+        self.features = self.features_of(self.faces, "real faces")
+        detect = functools.partial(self.has_face, what="real faces")
+        found = self.cached(f"detector {self.n}", self.faces, lambda faces: detect(faces[self.compared]))
+        self.face_rate = float(found.mean())
+        held = self.find(held_out, "--held_out") if held_out else None
+        if not held and self.faces.data.held_out:
+            held = self.find(dataset, "--dataset", lambda folder, paths: split(folder, paths)[::-1])
+        self.held_out_features = self.features_of(held, "held-out faces") if held else None
 
-    def find(self, folder, flag, train_size=None):
-        """Up to POOL faces of a folder, in a fixed random order, as training reads them; broken files left out."""
+    def find(self, folder, flag, split=None, train_size=None):
+        """Up to POOL faces of a folder, in a fixed random order, as training reads them; broken files left out.
+
+        split: as in ImageFolder
+        """
         data = ImageFolder(
             folder,
             image_size=self.dcgan.image_size,
@@ -65,17 +73,23 @@ class RealFaces:
             train_size=train_size,
             crop=self.settings.get("crop"),
             cache="off",
+            split=split,
             leave_out=[self.checkpoint_dir, *folders_written(self.checkpoint_dir)],
             flag=flag,
         )
         return Faces(data, np.random.default_rng(0).permutation(len(data.paths))[:POOL])
 
-    def extract(self, images, what):
-        """dlib's features of images, and in which of them it finds a face."""
-        return dlib_features.extract(images, self.workers, what)
+    def has_face(self, images, what):
+        """In which images dlib's detector finds a face."""
+        return dlib_features.has_face(images, self.workers, what)
 
-    def cached(self, name, folder, faces, compute):
-        """compute(faces), two arrays; from a file in cache_dir if it was computed before for these very files."""
+    def features_of(self, faces, what):
+        """dlib's features of faces, from a file if they were computed before."""
+        return self.cached("features", faces, functools.partial(dlib_features.features, what=what))
+
+    def cached(self, name, faces, compute):
+        """compute(faces), an array; from a file in cache_dir if it was computed before for these very files."""
+        folder = faces.data.folder
         stats = [(path, os.stat(os.path.join(folder, path))) for path in faces.data.paths]
         contents = [(path, info.st_size, info.st_mtime_ns) for path, info in stats]
         protocol = name, dlib_features.PROTOCOL, self.dcgan.image_size, self.dcgan.c_dim, faces.data.crop, POOL
@@ -84,15 +98,14 @@ class RealFaces:
         if os.path.exists(path):
             try:
                 with np.load(path, allow_pickle=False) as kept:
-                    return kept["first"], kept["second"]
+                    return kept["values"]
             except Exception as error:  # truncated, for example
                 print(f"{path}: can't be used ({error}); computing it again", file=sys.stderr)
-        print(f"computing features of the {len(faces):,} images of {folder}; kept for the next time in {path}")
-        first, second = compute(faces)
+        values = compute(faces)
         os.makedirs(self.cache_dir, exist_ok=True)
         with utils.whole_file(path) as file:
-            np.savez(file, first=first, second=second)
-        return first, second
+            np.savez(file, values=values)
+        return values
 
     @functools.cached_property
     def table(self):
@@ -107,14 +120,14 @@ class RealFaces:
         """Inception features of the faces to compare with, and of the floor's."""
 
         def compute(faces):
-            return [inception.features(self.network, faces[part]) for part in (self.compared, self.floor)]
+            return np.stack([inception.features(self.network, faces[part]) for part in (self.compared, self.floor)])
 
         weights = b""
         if os.path.exists(self.inception_weights):
             with open(self.inception_weights, "rb") as file:
                 weights = file.read()
         name = inception.PROTOCOL, hashlib.sha256(weights).hexdigest(), self.n
-        return self.cached(name, self.dataset, self.faces, compute)
+        return self.cached(name, self.faces, compute)
 
     @functools.cached_property
     def other_distances(self):

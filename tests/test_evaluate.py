@@ -35,7 +35,7 @@ def test_script_prints_a_table_and_writes_it_beside_the_checkpoint(trained, face
     assert [event.step for event in curve.Tensors("FDD")] == [3, 6]
     assert float(tf.make_ndarray(curve.Tensors("FDD")[1].tensor_proto)) == pytest.approx(table["generated"]["FDD"])
     kept = [name for name in os.listdir(folder) if name.startswith("real-")]
-    assert len(kept) == 2
+    assert len(kept) == 3  # features of real and of held-out faces, and what the detector found
     (folder / "evaluation-6.json").unlink()
     with open(folder / sorted(kept)[0], "r+b") as file:
         file.truncate(100)

@@ -12,6 +12,7 @@ import utils
 from errors import DamagedError, SaveError, UserError, short_reason
 from training import tf1
 from training.run_folder import (
+    HELD_OUT,
     IDENTITY,
     IMAGES,
     NAME,
@@ -46,9 +47,8 @@ class Checkpoints:
     def _clear_scraps(self):
         """Remove what a killed save left behind: its staging, half-written files, data without an index."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        scraps = [
-            os.path.join(self.directory, f"{name}.partial") for name in (SETTINGS, IMAGES, IDENTITY, "checkpoint")
-        ]
+        names = SETTINGS, IMAGES, IDENTITY, HELD_OUT, "checkpoint"
+        scraps = [os.path.join(self.directory, f"{name}.partial") for name in names]
         if os.path.exists(os.path.join(self.directory, SETTINGS)):  # else the data is not ours
             complete = {self.path(step) for step in self.steps()}
             data = glob.glob(os.path.join(glob.escape(self.directory), f"{NAME}-*.data-*"))

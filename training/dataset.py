@@ -12,6 +12,7 @@ import tensorflow as tf
 import utils
 from errors import UserError, printable
 from photos import decoding, finding
+from training import holdout
 
 HEADERS_READ = 1000  # images whose sizes are read for the report at the start
 AHEAD = 2  # batches read ahead, each in a thread
@@ -35,6 +36,7 @@ class ImageFolder:
 
     Arguments are the settings of these names in settings.py, and:
     leave_out: folders that are not searched
+    split: a function (folder, paths) -> (paths that count, `held_out`), such as holdout.split
     flag: the flag that names the folder, for messages
 
     `paths` are the images, relative to the folder; `bad` maps those that do not decode to the reason.
@@ -55,19 +57,22 @@ class ImageFolder:
         cache="auto",
         max_bad=0.01,
         leave_out=(),
+        split=None,
         flag="--dataset",
     ):
         self.folder, self.flag = folder, flag
         self.image_size, self.c_dim, self.batch_size = image_size, c_dim, batch_size
         self.seed, self.crop, self.flip = seed, crop, flip
         found, self.skipped = finding.find_images(folder, leave_out, flag)
+        found, self.held_out = split(folder, found) if split else (found, [])
         self.found, self.paths, self.bad = len(found), found[:train_size], {}
         self.bad_allowed = decoding.bad_allowed(max_bad, len(self.paths))
         if len(self.paths) < batch_size:
             what = "the first" if train_size else "holds"
+            held = f" beside the {len(self.held_out):,} held out" if self.held_out else ""
             raise UserError(
-                f"{flag} {folder}: {what} {len(self.paths)} images, fewer than --batch_size {batch_size}; "
-                "add images or lower --batch_size"
+                f"{flag} {folder}: {what} {len(self.paths)} images{held}, fewer than --batch_size {batch_size}; "
+                "add images or lower --batch_size" + (", or hold out fewer" if held else "")
             )
         shape = [self._cacheable(cache), image_size, image_size, c_dim]
         self.cache = np.empty(shape, np.uint8)  # of the first images; takes memory only as it is filled
@@ -102,6 +107,9 @@ class ImageFolder:
             f"{len(self.paths):,}{of} images in {self.folder}, "
             f"{self.batches_per_epoch:,} batches of {self.batch_size} per epoch"
         )
+        if self.held_out:
+            persons = len({holdout.person(path) for path in self.held_out})
+            yield f"held out: {len(self.held_out):,} more images, of {persons:,} persons, which do not train"
         yield f"sizes: {shown}" + (f", from {len(sample):,} of them" if len(sample) < len(self.paths) else "")
         kept = "all" if len(self.cached) == len(self.paths) else f"{len(self.cached):,}"
         yield f"cache: {kept} images stay in memory once read, {self.cache.nbytes / 1e6:,.0f} MB"

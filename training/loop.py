@@ -1,12 +1,13 @@
 """One training run: open the data, restore the run, then train batch after batch until the last epoch is done."""
 
 import dataclasses
+import functools
 
-from training import devices, peers
+from training import devices, holdout, peers
 from training.dataset import ImageFolder
 from training.logs import RunLog, tensorboard_command
 from training.replicas import Replicas
-from training.run_folder import folders_written
+from training.run_folder import HELD_OUT, folders_written, read_json
 
 
 def train(config, device="", strategy=None):
@@ -73,9 +74,11 @@ def every(n, first=0):
 
 
 def open_data(config):
-    """The images that config names, without those that a run has written among them."""
+    """The images that config names, without those that a run has written among them, or that are held out."""
     leave_out = [*config.outputs().values(), *folders_written(config.checkpoint_dir)]
-    return ImageFolder(config.dataset, **config.keywords_of(ImageFolder), leave_out=leave_out)
+    before = read_json(config.checkpoint_dir, HELD_OUT, list)
+    split = functools.partial(holdout.split, hold_out=config.hold_out, partition=config.partition, before=before)
+    return ImageFolder(config.dataset, **config.keywords_of(ImageFolder), leave_out=leave_out, split=split)
 
 
 def describe_devices(config, device, replicas):

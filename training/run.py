@@ -18,7 +18,7 @@ from training import gallery, resume
 from training.checkpointing import Checkpoints, find_initial_weights, load_initial_weights
 from training.identity import fingerprints
 from training.logs import tensorboard_command
-from training.run_folder import IDENTITY, IMAGES, SETTINGS, read_settings
+from training.run_folder import HELD_OUT, IDENTITY, IMAGES, SETTINGS, read_settings
 
 SAMPLES = 64  # images in a sample grid: 8x8, as in the original
 
@@ -120,8 +120,9 @@ class Run:
         settings = dataclasses.asdict(config)
         del settings["step"], settings["init_from"]  # they apply to this part of the run only
         settings |= dict(dataset=os.path.abspath(config.dataset), folders=sorted(folders))
-        identity = fingerprints(self.data.folder, self.data.paths)
-        for name, content in ((IDENTITY, identity), (IMAGES, self.data.paths), (SETTINGS, settings)):
+        files = {IDENTITY: fingerprints(self.data.folder, self.data.paths), IMAGES: self.data.paths}
+        files |= {HELD_OUT: self.data.held_out} if self.data.held_out else {}
+        for name, content in {**files, SETTINGS: settings}.items():  # the settings last: they say that all is there
             utils.write_text(os.path.join(config.checkpoint_dir, name), json.dumps(content, indent=1) + "\n")
         if not self.step:
             reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])

@@ -117,6 +117,12 @@ class TrainConfig:
 
     dataset: str = data("", FOLDER, "folder of images, searched recursively (required)")
     train_size: int = data(None, whole(1), "use the first N images by sorted path (default: all)", defines=True)
+    hold_out: int = data(
+        None, whole(1), "keep about N photos out of training, as whole persons, for evaluate.py", defines=True
+    )
+    partition: str = data(
+        None, one_of("train", "val", "test"), "train on this part of CelebA's list_eval_partition, a file in the "
+        "folder of the images or one above", defines=True)  # fmt: skip
     crop: int = data(
         None, whole(1), "crop the central N pixels before resizing: 108 for CelebA, 128 for LFW as downloaded "
         "(default: the largest square)", defines=True)  # fmt: skip

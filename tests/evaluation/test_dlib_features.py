@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from conftest import drawn_faces
 
+from alignment import openface
 from evaluation import dlib_features, metrics
 
 
@@ -18,7 +19,8 @@ def test_crops_are_enlarged_with_their_edges_repeated(border, size):
 
 def test_faces_are_nearer_to_faces_than_noise_is():
     noise = np.random.default_rng(0).integers(0, 256, [24, 64, 64, 3], np.uint8)
-    features, found = dlib_features.extract(np.concatenate([drawn_faces(48), noise]))
+    images = np.concatenate([drawn_faces(48), noise])
+    features, found = dlib_features.features(images), dlib_features.has_face(images)
     assert features.shape == (72, 128) and features.dtype == np.float32
     real, floor, far = features[:24], features[24:48], features[48:]
     assert metrics.frechet_distance(real, far) > 3 * metrics.frechet_distance(real, floor)
@@ -29,4 +31,14 @@ def test_faces_are_nearer_to_faces_than_noise_is():
 def test_a_gray_crop_is_looked_at_as_its_colour_twin():
     gray = drawn_faces(3).mean(-1, keepdims=True).astype(np.uint8)
     colour = gray.repeat(3, -1)
-    np.testing.assert_array_equal(dlib_features.extract(gray)[0], dlib_features.extract(colour)[0])
+    np.testing.assert_array_equal(dlib_features.features(gray), dlib_features.features(colour))
+
+
+def test_features_are_dlibs_own():
+    dlib = pytest.importorskip("dlib")
+    network = dlib.face_recognition_model_v1(openface.find_model(openface.RECOGNITION))
+    crops = drawn_faces(70)
+    chips = [dlib_features.enlarge(crop, 1 / 10, 150) for crop in crops]
+    own = np.array(network.compute_face_descriptor(chips[:2] + chips[-2:]), np.float32)
+    ours = dlib_features.features(crops)
+    np.testing.assert_allclose(np.concatenate([ours[:2], ours[-2:]]), own, atol=2e-6)

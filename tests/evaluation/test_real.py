@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import TINY, train
 
 from errors import UserError
 from evaluation import dlib_features, inception, metrics, report
@@ -18,11 +19,12 @@ def test_features_are_kept_until_the_folder_changes(faces, tmp_path, monkeypatch
     folder = shutil.copytree(faces, tmp_path / "faces")
     calls = []
 
-    def extract(images, *_):
+    def features(images, **_):
         calls.append(len(images))
-        return np.zeros([len(images), 128], np.float32), np.ones(len(images), bool)
+        return np.zeros([len(images), 128], np.float32)
 
-    monkeypatch.setattr(dlib_features, "extract", extract)
+    monkeypatch.setattr(dlib_features, "features", features)
+    monkeypatch.setattr(dlib_features, "has_face", lambda images, *_: np.ones(len(images), bool))
     network = SimpleNamespace(image_size=64, c_dim=3)
     for _ in range(2):
         real = RealFaces(str(tmp_path / "c"), network, str(folder), n=10)
@@ -38,9 +40,8 @@ def test_broken_files_and_what_the_run_wrote_are_no_real_faces(faces, trained, t
     (folder / "00003.png").write_bytes(b"broken")
     checkpoints = shutil.copytree(trained, folder / "checkpoints")
     shutil.copy(folder / "00004.png", checkpoints / "evaluation-6.png")
-    monkeypatch.setattr(
-        dlib_features, "extract", lambda images, *_: (np.zeros([len(images), 128]), np.ones(len(images)))
-    )
+    monkeypatch.setattr(dlib_features, "features", lambda images, **_: np.zeros([len(images), 128]))
+    monkeypatch.setattr(dlib_features, "has_face", lambda images, *_: np.ones(len(images)))
     real = RealFaces(str(checkpoints), SimpleNamespace(image_size=64, c_dim=3), str(folder), n=10)
     assert len(real.faces) == 25
     assert "left out 1 files that do not decode, such as 00003.png" in capsys.readouterr().out
@@ -49,9 +50,8 @@ def test_broken_files_and_what_the_run_wrote_are_no_real_faces(faces, trained, t
 def test_fid_stands_in_the_table_and_needs_enough_faces(faces, trained, tmp_path, monkeypatch):
     """With a stand-in network: the mean of each colour."""
     monkeypatch.setattr(inception, "load", lambda weights: lambda images: tf.reduce_mean(images, [1, 2]))
-    monkeypatch.setattr(
-        dlib_features, "extract", lambda images, *_: (np.random.rand(len(images), 128), np.ones(len(images)))
-    )
+    monkeypatch.setattr(dlib_features, "features", lambda images, **_: np.random.rand(len(images), 128))
+    monkeypatch.setattr(dlib_features, "has_face", lambda images, *_: np.ones(len(images)))
     folder = shutil.copytree(trained, tmp_path / "checkpoints")
     (tmp_path / "weights").write_bytes(b"stand-in")
     dcgan, _ = loading.load_model(str(folder))
@@ -78,3 +78,18 @@ def test_an_empty_held_out_folder_is_named_by_its_flag(faces, trained, tmp_path)
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match=r"--held_out .*none: no images in it"):
         RealFaces(trained, network, faces, n=10, held_out=str(tmp_path / "none"), cache_dir=str(tmp_path))
+
+
+def test_what_the_run_held_out_is_compared_by_itself(faces, tmp_path, monkeypatch):
+    looked_at = {}
+
+    def features(images, what):
+        looked_at[what] = len(images)
+        return np.random.rand(len(images), 128)
+
+    monkeypatch.setattr(dlib_features, "features", features)
+    monkeypatch.setattr(dlib_features, "has_face", lambda images, *_: np.ones(len(images)))
+    folder = train(tmp_path, dataset=faces, **TINY, hold_out=5)
+    real = RealFaces(folder, SimpleNamespace(image_size=16, c_dim=3), faces, n=10)
+    assert looked_at == {"real faces": 21, "held-out faces": 5}
+    assert real.other_distances[0] == "5 held-out faces"

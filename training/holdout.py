@@ -1,0 +1,69 @@
+"""Which photos train, and which are held out, so that an evaluation has faces that the network never saw."""
+
+import csv
+import hashlib
+import os
+import re
+
+from errors import UserError
+
+PARTS = {"train": "0", "val": "1", "test": "2"}  # of CelebA's list_eval_partition
+LISTS = ("list_eval_partition.txt", "list_eval_partition.csv")
+
+
+def person(path):
+    """Whom a photo shows: the folder that it lies in, or what stands before the first __ of an aligned name."""
+    folder, name = os.path.split(path)
+    return folder or name.partition("__")[0]
+
+
+def split(folder, paths, hold_out=None, partition=None, before=None):
+    """Divide paths below folder into (those that train, those held out), both in their order.
+
+    hold_out: hold out about so many photos, as whole persons, chosen by a hash of the person
+    partition: train on this part of CelebA's list_eval_partition; "test" is held out, or "val" if "test" trains
+    before: the photos that were held out when the run began; whom they show stays held out
+
+    Raises UserError for a partition without its list.
+    """
+    if partition:
+        parts = read_partition(folder)
+        held_part = PARTS["val" if partition == "test" else "test"]
+        chosen = [path for path in paths if parts.get(listed_name(path)) == PARTS[partition]]
+        return chosen, [path for path in paths if parts.get(listed_name(path)) == held_part]
+    if not hold_out:
+        return paths, []
+    held = {person(path) for path in before} if before else choose_persons(paths, hold_out)
+    return [path for path in paths if person(path) not in held], [path for path in paths if person(path) in held]
+
+
+def choose_persons(paths, number):
+    """Persons with about `number` photos in all, in the order of a hash of their names."""
+    photos = {}
+    for path in paths:
+        photos[person(path)] = photos.get(person(path), 0) + 1
+    chosen, so_far = set(), 0
+    for name in sorted(photos, key=lambda name: hashlib.sha256(os.fsencode(name)).digest()):
+        if so_far >= number:
+            break
+        chosen.add(name)
+        so_far += photos[name]
+    return chosen
+
+
+def listed_name(path):
+    """The name of a photo in CelebA's lists: 000001.jpg for person__000001.jpg.png, an aligned face."""
+    name = os.path.basename(path).rpartition("__")[2]
+    return re.sub(r"(\.\w+)\.png$", r"\1", name)
+
+
+def read_partition(folder):
+    """{name: "0", "1" or "2"} of list_eval_partition, in the folder of the images or one above. Raises UserError."""
+    for place in (folder, os.path.join(folder, os.pardir)):
+        for name in LISTS:
+            path = os.path.join(place, name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace", newline="") as file:
+                    rows = csv.reader(file, delimiter="," if name.endswith(".csv") else " ", skipinitialspace=True)
+                    return {row[0]: row[1].strip() for row in rows if len(row) > 1}
+    raise UserError(f"--partition: no {' or '.join(LISTS)} in {folder} or the folder above; put CelebA's list there")
