@@ -5,6 +5,8 @@ import re
 import pytest
 from conftest import face_photo, run_module
 
+pytestmark = pytest.mark.soak
+
 
 def figures(name, *arguments):
     """Run a benchmark -> what it printed."""
@@ -32,7 +34,6 @@ def test_complete():
     assert len(re.findall(r"(?:float32|bfloat16): 0\.\d{4} s per iteration", printed)) == 4
 
 
-@pytest.mark.soak
 def test_replicas():
     printed = figures("replicas", "--n", 1, "--batch_size", 4, "--dim", 4)
     assert re.search(r"two logical devices: \d\.\d{3} s per batch", printed)
