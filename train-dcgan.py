@@ -63,9 +63,14 @@ def main(arguments):
 
         return preflight.check(config)
     strategy, device = devices.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"))
+    evaluate = None
+    if config.evaluate_every:
+        from evaluation import live
+
+        evaluate = live.evaluator(config)
     from training import loop
 
-    return loop.train(config, device, strategy)
+    return loop.train(config, device, strategy, evaluate)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         paths = sorted(glob.glob(os.path.join(os.path.abspath(options.folder), "**", "*.[jp][pn]g"), recursive=True))
         paths = paths[: options.n]
+        if not paths:
+            parser.error(f"{options.folder}: no photos in it")
         os.mkdir(f"{folder}/raw")
         for i, path in enumerate(paths):
             os.symlink(path, f"{folder}/raw/{i:06d}.jpg")

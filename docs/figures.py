@@ -125,6 +125,8 @@ def main(arguments):
     """Draw them. Returns the exit code."""
     options = flags().parse_args(arguments)
     grids = last_grids(options.sample_dir)
+    if not options.demo:
+        import matplotlib.figure  # noqa: F401  a missing package is an error before the work
     os.makedirs(options.out, exist_ok=True)
     final = read(grids[max(grids)])
     half = len(final) // 2  # 4x4 of the 8x8 pictures

@@ -5,7 +5,6 @@ import os
 import sys
 
 import numpy as np
-import tensorflow as tf
 
 import utils
 from errors import DamagedError, UserError
@@ -70,13 +69,18 @@ def choose_steps(checkpoint_dir, steps):
     return sorted(chosen)
 
 
+def measure(dcgan, real, seed):
+    """Compare n generated faces with the real ones -> ({name: number}, the images, their features)."""
+    images = generation.generate(dcgan, latents.draw(seed, range(real.n), dcgan.z_dim))
+    features = dlib_features.features(images, what="generated faces")
+    numbers = {"face rate": float(real.has_face(images, what="generated faces").mean())}
+    return numbers | metrics.compare(real.features[real.compared], features), images, features
+
+
 def evaluate(checkpoint_dir, step, seed, real, out=None):
     """Evaluate one checkpoint: print its table, write its files -> the numbers."""
     dcgan, step = load_model(checkpoint_dir, step)
-    images = generation.generate(dcgan, latents.draw(seed, range(real.n), dcgan.z_dim))
-    features = dlib_features.features(images, what="generated faces")
-    generated = {"face rate": float(real.has_face(images, what="generated faces").mean())}
-    generated |= metrics.compare(real.features[real.compared], features)
+    generated, images, features = measure(dcgan, real, seed)
     if real.inception_weights:
         print(f"FID: {inception.PROTOCOL}")
         rows = inception.features(real.network, images)
@@ -125,12 +129,9 @@ class Curve:
 
     def __init__(self, folder, first):
         os.makedirs(folder, exist_ok=True)
-        self.writer = Summaries(folder, first - 1).writer
+        self.summaries = Summaries(folder, first - 1)
         print(f"the curves: {tensorboard_command(os.path.dirname(folder))}")
 
     def add(self, result):
         """Add the numbers of one step."""
-        with self.writer.as_default(result["step"]):
-            for name, value in result["generated"].items():
-                tf.summary.scalar(name.replace(" ", "_"), value)
-        self.writer.flush()
+        self.summaries.evaluation(result["step"], result["generated"])

@@ -39,7 +39,7 @@ def test_articles_command_trains_from_another_folder(faces, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["checkpoints", "logs", "samples"]
     assert done.stdout.splitlines()[-2:] == [
         "the last samples: samples/train_00_0002.png; all of them: samples/index.html",
-        "tensorboard --logdir logs --samples_per_plugin images=200",
+        "losses: tensorboard --logdir logs --samples_per_plugin images=200",
     ]
 
 

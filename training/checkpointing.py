@@ -12,6 +12,7 @@ import utils
 from errors import DamagedError, SaveError, UserError, short_reason
 from training import tf1
 from training.run_folder import (
+    EVALUATIONS,
     HELD_OUT,
     IDENTITY,
     IMAGES,
@@ -36,6 +37,7 @@ class Checkpoints:
         self.directory, self.max_to_keep = directory, max_to_keep
         self.checkpoint = tf.train.Checkpoint(**objects)
         self.saved = None  # step of this process's last save
+        self.best = None  # a step whose checkpoint is kept beside the newest
         self.history = []  # steps that led to the current state; damaged and abandoned checkpoints are not among them
         if read_only:
             return
@@ -47,7 +49,7 @@ class Checkpoints:
     def _clear_scraps(self):
         """Remove what a killed save left behind: its staging, half-written files, data without an index."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        names = SETTINGS, IMAGES, IDENTITY, HELD_OUT, "checkpoint"
+        names = SETTINGS, IMAGES, IDENTITY, HELD_OUT, EVALUATIONS, "checkpoint"
         scraps = [os.path.join(self.directory, f"{name}.partial") for name in names]
         if os.path.exists(os.path.join(self.directory, SETTINGS)):  # else the data is not ours
             complete = {self.path(step) for step in self.steps()}
@@ -102,13 +104,8 @@ class Checkpoints:
                 remedy = f"the last one is {last}; free some space, and the same command continues from there"
             raise SaveError(f"{self.path(step)}: can't be written ({short_reason(error)}); {remedy}") from error
         self.saved = step
-        self.history = [*(before for before in self.history if before < step), step][-self.max_to_keep :]
-        try:
-            self._remove_others()
-        except OSError as error:
-            raise SaveError(
-                f"{self.path(step)} is written, but cleaning up failed: {error.filename}: {error.strerror.lower()}"
-            ) from error
+        self.history = [*(before for before in self.history if before < step), step]
+        self.remove_others()
         return self.path(step)
 
     def _write(self, step):
@@ -128,6 +125,18 @@ class Checkpoints:
             os.fsync(folder)  # the checkpoint is durable now; older ones may go
         finally:
             os.close(folder)
+
+    def remove_others(self):
+        """Keep the newest checkpoints and the best, remove all others. Raises SaveError."""
+        newest = self.history[-self.max_to_keep :]
+        self.history = [step for step in self.history if step in newest or step == self.best]
+        try:
+            self._remove_others()
+        except OSError as error:
+            last = self.path(self.history[-1])
+            raise SaveError(
+                f"{last} is written, but cleaning up failed: {error.filename}: {error.strerror.lower()}"
+            ) from error
 
     def _remove_others(self):
         """Remove all checkpoints outside the history, and write the file that tf.train.latest_checkpoint reads."""

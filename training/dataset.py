@@ -15,6 +15,7 @@ from photos import decoding, finding
 from training import holdout
 
 HEADERS_READ = 1000  # images whose sizes are read for the report at the start
+FEW = 1000  # images, below which there is a warning
 AHEAD = 2  # batches read ahead, each in a thread
 
 
@@ -107,6 +108,8 @@ class ImageFolder:
             f"{len(self.paths):,}{of} images in {self.folder}, "
             f"{self.batches_per_epoch:,} batches of {self.batch_size} per epoch"
         )
+        if len(self.paths) < FEW:
+            yield f"warning: {len(self.paths):,} images are few; a DCGAN needs thousands to draw varied faces"
         if self.held_out:
             persons = len({holdout.person(path) for path in self.held_out})
             yield f"held out: {len(self.held_out):,} more images, of {persons:,} persons, which do not train"

@@ -21,6 +21,11 @@ CHARTS = {  # of TensorBoard's page "Custom Scalars"
     "D's mean probabilities": ["D(x)", "D(G(z))"],
     "images per second": ["images_per_second"],
 }
+EVALUATION = {
+    "FDD": ["FDD"],
+    "precision, recall, face rate": ["precision", "recall", "face_rate"],
+    "1-NN accuracy": ["1-NN_accuracy"],
+}
 MEANINGS = {
     "d_loss": "D's loss: d_loss_real + d_loss_fake. In a healthy run it averages 1 to 1.4",
     "d_loss_real": "D's loss for real images",
@@ -69,6 +74,13 @@ class RunLog:
         self.summaries.scalars(self.run.step, losses, outputs, images_per_second=self.progress.log(losses))
         self.watch.losses(self.run.step, losses)
 
+    def evaluation(self, numbers):
+        """Log what Run.evaluate returned."""
+        if numbers:
+            self.summaries.evaluation(self.run.step, numbers)
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+            self.progress.say(f"evaluation at step {self.run.step:,}: {shown}")
+
     def samples(self, images):
         """Log what Run.sample returned."""
         self.summaries.images(self.run.step, utils.merge(images))
@@ -95,7 +107,7 @@ class Summaries:
             layout_pb2.Chart(
                 title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{re.escape(t)}$" for t in tags])
             )
-            for title, tags in CHARTS.items()
+            for title, tags in (CHARTS | (EVALUATION if settings["evaluate_every"] else {})).items()
         ]
         layout = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
         rows = [f"| --{name} | {value} |" for name, value in settings.items() if value not in (None, False)]
@@ -122,6 +134,13 @@ class Summaries:
             tf.summary.scalar("images_per_second", images_per_second, description=MEANINGS["images_per_second"])
             for name, values in outputs.items():
                 tf.summary.histogram(name, values, description=MEANINGS[name])
+            self.writer.flush()
+
+    def evaluation(self, step, numbers):
+        """Write the numbers of an evaluation."""
+        with self._writing(), self.writer.as_default(step):
+            for name, value in numbers.items():
+                tf.summary.scalar(name.replace(" ", "_"), value, description="as evaluate.py's; see docs/evaluation.md")
             self.writer.flush()
 
     def images(self, step, grid):

@@ -10,11 +10,12 @@ from training.replicas import Replicas
 from training.run_folder import HELD_OUT, folders_written, read_json
 
 
-def train(config, device="", strategy=None):
+def train(config, device="", strategy=None, evaluate=None):
     """Train as `config` (a TrainConfig) says, from the state of its checkpoint folder.
 
     device: a description of the device, to print
     strategy: a tf.distribute strategy where several devices train, or None
+    evaluate: a function that measures how good a DCGAN is -> {name: number}, for --evaluate_every
 
     Writes checkpoints, sample grids and logs into the folders that config names, and prints what it
     does. Returns the exit code: 0 when all epochs are done, 130 or 143 after SIGINT or SIGTERM (it
@@ -40,17 +41,20 @@ def train(config, device="", strategy=None):
         print(f"samples: every {config.sample_every:,} batches in {config.sample_dir}, beside real.png")
         print(f"losses: {tensorboard_command(config.log_dir)}")
         print("then open http://localhost:6006/#custom_scalars, where all losses are in one chart")
-        return run.report_end(stopped_by=train_batches(run, data, replicas))
+        return run.report_end(stopped_by=train_batches(run, data, replicas, evaluate))
 
 
-def train_batches(run, data, replicas):
+def train_batches(run, data, replicas, evaluate=None):
     """Train until the last epoch is done or a signal comes, and save. Returns the signal, or 0."""
     config, last = run.config, run.config.epoch * data.batches_per_epoch
     should_log = every(config.log_every, first=1)
     should_sample = every(config.sample_every)
     should_save = every(config.checkpoint_every)
+    should_evaluate = every(config.evaluate_every) if evaluate else lambda step: False
     interruption = peers.interruption(replicas, should_log)
     with interruption, RunLog(run, last) as log, run.saving_on_error():
+        if should_evaluate(run.step):
+            log.evaluation(run.evaluate(evaluate))  # unless a killed run had done it
         for images in replicas.batches(data, run.position, last):
             losses, outputs = replicas.train_step(run.dcgan, images, run.step)  # model.DCGAN.update: D, then G twice
             run.advance()
@@ -62,8 +66,10 @@ def train_batches(run, data, replicas):
                 log.losses(losses, replicas.gather(outputs))
             if should_sample(run.step) or done:
                 log.samples(run.sample())
-            if should_save(run.step) or done or signal:
+            if should_save(run.step) or should_evaluate(run.step) or done or signal:
                 run.save()
+            if should_evaluate(run.step) and not signal:
+                log.evaluation(run.evaluate(evaluate))
             if done or signal:
                 return signal
 

@@ -63,7 +63,7 @@ class Follower(Run):
     def _do_nothing(self, *_arguments):
         pass
 
-    make_folders = remove_scraps = record = write_grid = _do_nothing
+    make_folders = remove_scraps = record = write_grid = evaluate = _do_nothing
 
     def save(self):
         """Only check the weights. Raises NotFiniteError."""

@@ -18,7 +18,7 @@ from training import gallery, resume
 from training.checkpointing import Checkpoints, find_initial_weights, load_initial_weights
 from training.identity import fingerprints
 from training.logs import tensorboard_command
-from training.run_folder import HELD_OUT, IDENTITY, IMAGES, SETTINGS, read_settings
+from training.run_folder import EVALUATIONS, HELD_OUT, IDENTITY, IMAGES, SETTINGS, read_json, read_settings
 
 SAMPLES = 64  # images in a sample grid: 8x8, as in the original
 
@@ -93,6 +93,9 @@ class Run:
         """Restore the newest checkpoint or that of --step; without one, start from --init_from or anew."""
         config, data = self.config, self.data
         self.step = self.checkpoints.restore(config.step)
+        evaluations = read_json(config.checkpoint_dir, EVALUATIONS, dict) or {}
+        self.evaluations = {int(step): numbers for step, numbers in evaluations.items() if int(step) <= self.step}
+        self.checkpoints.best = self.best_step()
         present = set(data.paths)
         data.bad |= {path: reason for path, reason in json.loads(self.bad.numpy()).items() if path in present}
         data.check_bad()
@@ -102,6 +105,12 @@ class Run:
             epoch, idx = divmod(self.position, self.batches_per_epoch)
             path = self.checkpoints.path(self.step)
             print(f"resuming from {path}: epoch {epoch}, batch {idx} of {self.batches_per_epoch}")
+            later = [step for step in self.checkpoints.steps() if step > self.step]
+            if config.step and later and not self.read_only:
+                steps = ", ".join(map(str, later))
+                print(
+                    f"warning: the next save removes the checkpoints after it (steps {steps}); copy them now to keep them"
+                )
             if data.bad:
                 print(f"skipped as before: {data.bad_report()}")
         elif config.init_from:
@@ -187,6 +196,22 @@ class Run:
         self.write_grid(images, os.path.join(self.config.sample_dir, f"train_{epoch:02d}_{idx:04d}.png"))
         return images
 
+    def evaluate(self, evaluate):
+        """Measure the network after this step -> evaluate(dcgan), kept in a file; None if that was done before."""
+        if self.step in self.evaluations or not self.step:
+            return None
+        self.evaluations[self.step] = evaluate(self.dcgan)
+        path = os.path.join(self.config.checkpoint_dir, EVALUATIONS)
+        utils.write_text(path, json.dumps(self.evaluations, indent=1) + "\n")
+        self.checkpoints.best = self.best_step()
+        self.checkpoints.remove_others()
+        return self.evaluations[self.step]
+
+    def best_step(self):
+        """The step with the lowest FDD of those whose checkpoint is there, or None."""
+        there = [step for step in self.evaluations if step in self.checkpoints.history]
+        return min(there, key=lambda step: self.evaluations[step]["FDD"], default=None)
+
     def write_grid(self, images, path):
         """Write images as a grid."""
         utils.save_image(utils.merge(images), path)
@@ -202,7 +227,10 @@ class Run:
             command = "The same command without --step" if self.config.step else "The same command"
             print(f"{command} continues from here.")
             return 128 + stopped_by
-        print(f"done: {self.config.epoch} epochs, {self.step:,} batches")
+        print(f"done: {self.config.epoch} {'epoch' if self.config.epoch == 1 else 'epochs'}, {self.step:,} batches")
+        if best := self.best_step():
+            fdd = self.evaluations[best]["FDD"]
+            print(f"lowest FDD: {fdd:.4f} at step {best:,}, kept; the other scripts take it with --step {best}")
         print(f"the last samples: {self.last_grid}; all of them: {os.path.join(self.config.sample_dir, 'index.html')}")
-        print(tensorboard_command(self.config.log_dir))
+        print(f"losses: {tensorboard_command(self.config.log_dir)}")
         return 0

@@ -18,6 +18,7 @@ NAME = "DCGAN.model"  # as in the original
 SETTINGS = "settings.json"
 IMAGES = "images.json"  # paths of the training images
 HELD_OUT = "held_out.json"  # paths of the images that are held out
+EVALUATIONS = "evaluations.json"  # {step: {name: number}} of --evaluate_every
 IDENTITY = "identity.json"  # fingerprints of some of them
 SHAPES = ("image_size", "z_dim", "gf_dim", "df_dim", "c_dim")  # the settings that the networks' shapes follow from
 DRAWING = (*SHAPES, "ema", "precision")  # the settings that a network is drawn with

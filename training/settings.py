@@ -171,6 +171,9 @@ class TrainConfig:
     sample_every: int = output(100, whole(1), "batches between sample grids")
     checkpoint_every: int = output(500, whole(1), "batches between checkpoints")
     log_every: int = output(10, whole(1), "batches between logged losses")
+    evaluate_every: int = output(
+        None, whole(1), "batches between evaluations as evaluate.py's; the checkpoint with the lowest FDD is kept "
+        "(default: none)")  # fmt: skip
     max_to_keep: int = output(3, whole(2), "keep this many of the newest checkpoints")
     step: int = output(None, whole(1), "resume from the checkpoint of this step (default: the newest)")
 
