@@ -108,9 +108,7 @@ class Run:
             later = [step for step in self.checkpoints.steps() if step > self.step]
             if config.step and later and not self.read_only:
                 steps = ", ".join(map(str, later))
-                print(
-                    f"warning: the next save removes the checkpoints after it (steps {steps}); copy them now to keep them"
-                )
+                print(f"warning: the next save removes the checkpoints of steps {steps}; copy them now to keep them")
             if data.bad:
                 print(f"skipped as before: {data.bad_report()}")
         elif config.init_from:
