@@ -99,8 +99,11 @@ class Adam(tf.Module):
         self.m = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
         self.v = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.parameters]
 
-    def apply(self, gradients):
-        """Move each parameter by its gradient, averaged over the replicas. Same order and shapes as the parameters."""
+    def apply(self, gradients, rate=1.0):
+        """Move each parameter by its gradient, averaged over the replicas. Same order and shapes as the parameters.
+
+        rate: factor of the learning rate
+        """
         gradients = mean_over_replicas(gradients)
         t = tf.cast(self.iterations.assign_add(1), tf.float32)
         beta1_power, beta2_power = self.beta1**t, ADAM_BETA2**t
@@ -111,7 +114,7 @@ class Adam(tf.Module):
                 v=v.handle,
                 beta1_power=beta1_power,
                 beta2_power=beta2_power,
-                lr=self.learning_rate,
+                lr=self.learning_rate * rate,
                 beta1=self.beta1,
                 beta2=ADAM_BETA2,
                 epsilon=ADAM_EPSILON,
@@ -198,9 +201,10 @@ class DCGAN(tf.Module):
             z = self.draw_z(images.shape[0], self.d_optim.iterations)
         return self.compiled_update(images, tf.convert_to_tensor(z, tf.float32))[0]
 
-    def update(self, images, z):
+    def update(self, images, z, rate=1.0):
         """The article's batch, compiled as one graph -> (losses, outputs).
 
+        rate: factor of both learning rates
         losses: as train_step returns them
         outputs: {"z": z, "d": D(x) [B, 1], "d_": D(G(z)) [B, 1]}
 
@@ -213,23 +217,23 @@ class DCGAN(tf.Module):
             fake_images = self.generator(z, training=True, passes=2)
 
         # Update D
-        losses, outputs = self.update_discriminator(images, tf.stop_gradient(fake_images))
+        losses, outputs = self.update_discriminator(images, tf.stop_gradient(fake_images), rate)
 
         # Update G
-        losses |= self.update_generator(fake_images, g_tape)
+        losses |= self.update_generator(fake_images, g_tape, rate)
 
         # Update G again, on the same z, so that D does not win (d_loss does not go to zero)
         for _ in range(self.g_steps - 1):
             with tf.GradientTape() as g_tape:
                 fake_images = self.generator(z, training=True)
-            losses |= self.update_generator(fake_images, g_tape)
+            losses |= self.update_generator(fake_images, g_tape, rate)
 
         if self.g_ema:
             self.update_ema()
         means = tf.unstack(mean_over_replicas(tf.stack(list(losses.values()))))
         return dict(zip(losses, means)), outputs | {"z": z}
 
-    def update_discriminator(self, real_images, fake_images):
+    def update_discriminator(self, real_images, fake_images, rate=1.0):
         """One Adam step of D -> (losses, outputs). Real and fake are separate batches, each with its own moments."""
         variables = self.d_optim.parameters
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -239,7 +243,7 @@ class DCGAN(tf.Module):
             d_loss_real = cross_entropy(real_logits, 1)
             d_loss_fake = cross_entropy(fake_logits, 0)
             d_loss = d_loss_real + d_loss_fake
-        self.d_optim.apply(tape.gradient(d_loss, variables))
+        self.d_optim.apply(tape.gradient(d_loss, variables), rate)
         losses = {
             "d_loss": d_loss,
             "d_loss_real": d_loss_real,
@@ -249,7 +253,7 @@ class DCGAN(tf.Module):
         }
         return losses, {"d": real, "d_": fake}
 
-    def update_generator(self, fake_images, g_tape):
+    def update_generator(self, fake_images, g_tape, rate=1.0):
         """One Adam step of G on fake_images, which G made while g_tape recorded -> losses."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fake_images)  # and not D's weights: they need no gradient here
@@ -257,7 +261,7 @@ class DCGAN(tf.Module):
             g_loss = cross_entropy(fake_logits, 1)
         image_gradients = tape.gradient(g_loss, fake_images)
         variables = self.g_optim.parameters
-        self.g_optim.apply(g_tape.gradient(fake_images, variables, image_gradients))
+        self.g_optim.apply(g_tape.gradient(fake_images, variables, image_gradients), rate)
         return {"g_loss": g_loss}
 
     def update_ema(self):

@@ -56,7 +56,8 @@ def train_batches(run, data, replicas, evaluate=None):
         if should_evaluate(run.step):
             log.evaluation(run.evaluate(evaluate))  # unless a killed run had done it
         for images in replicas.batches(data, run.position, last):
-            losses, outputs = replicas.train_step(run.dcgan, images, run.step)  # model.DCGAN.update: D, then G twice
+            # model.DCGAN.update: D, then G twice
+            losses, outputs = replicas.train_step(run.dcgan, images, run.step, run.rate_factor())
             run.advance()
             log.advance()
 

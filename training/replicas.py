@@ -39,13 +39,15 @@ class Replicas:
         """The batches of data, an ImageFolder, from position start to stop, on the devices of this process."""
         return data.batches(start, stop, rows=self.local_rows, to_device=self.to_devices)
 
-    def train_step(self, dcgan, images, step):
+    def train_step(self, dcgan, images, step, rate=1.0):
         """Train on a batch of `batches` with the z of this step -> (losses, outputs) as DCGAN.update returns them.
+
+        rate: factor of the learning rates
 
         The outputs are each replica's own rows; `gather` collects them.
         """
         z = self.to_devices(dcgan.draw_z(self.batch_size, step)[self.local_rows])
-        losses, outputs = self.strategy.run(dcgan.compiled_update, (images, z))
+        losses, outputs = self.strategy.run(dcgan.compiled_update, (images, z, tf.constant(rate, tf.float32)))
         return self.first_of(losses), outputs
 
     def to_devices(self, rows):

@@ -109,6 +109,9 @@ class Run:
             if config.step and later and not self.read_only:
                 steps = ", ".join(map(str, later))
                 print(f"warning: the next save removes the checkpoints of steps {steps}; copy them now to keep them")
+            if config.lr_decay:
+                factor, epochs = self.rate_factor(), config.epoch
+                print(f"learning rates: {factor:.0%} of their values here, 0 at the end of --epoch {epochs}")
             if data.bad:
                 print(f"skipped as before: {data.bad_report()}")
         elif config.init_from:
@@ -135,6 +138,12 @@ class Run:
             reals = np.stack([self.data.image(index) for index in self.data.order(0).flat[:SAMPLES]])
             self.reals = utils.merge(reals)
             utils.save_image(self.reals, os.path.join(config.sample_dir, "real.png"))
+
+    def rate_factor(self):
+        """Factor of the learning rates at this position: 1, or with --lr_decay falling to 0 at the end of the run."""
+        share = self.config.lr_decay
+        last = self.config.epoch * self.batches_per_epoch
+        return 1.0 if share is None else min(1.0, (last - self.position) / (share * last))
 
     def advance(self):
         """Count one more batch."""

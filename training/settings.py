@@ -85,6 +85,7 @@ WIDTH = dataclasses.replace(
 NAME = text("NAME", "letters, digits, _, - and .", lambda name: re.fullmatch(r"[\w-][\w.-]*", name))
 RATE = Kind(float, "a number above 0", lambda x: 0 < x < math.inf, "X")
 SHARE = Kind(float, "a number from 0 to 1", lambda x: 0 <= x <= 1, "X")
+PART = Kind(float, "a number above 0, at most 1", lambda x: 0 < x <= 1, "X")
 DECAY = Kind(float, "a number above 0 and below 1", lambda x: 0 < x < 1, "X")
 DEVICES = text("N|NAMES", "a number, or names such as GPU:0,GPU:2 or CPU:0,CPU:1", _are_devices)
 FOLDER = text("DIR", "the name of a folder, in UTF-8", _is_folder_name)
@@ -137,6 +138,11 @@ class TrainConfig:
     learning_rate: float = train(2e-4, RATE, "learning rate of both Adam optimizers")
     d_learning_rate: float = train(None, RATE, "the discriminator's learning rate (default: --learning_rate)")
     g_learning_rate: float = train(None, RATE, "the generator's learning rate (default: --learning_rate)")
+    lr_decay: float = train(
+        None,
+        PART,
+        "let the learning rates fall to 0 over this last share of the run, such as 0.5 (default: no)",
+    )
     beta1: float = train(0.5, real(0, 1), "decay rate of Adam's first moment")
     g_steps: int = train(2, whole(1), "generator updates per discriminator update")
     ema: float = train(

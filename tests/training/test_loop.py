@@ -485,3 +485,31 @@ def test_tf1_checkpoint_with_a_missing_or_misshapen_variable_is_refused_in_two_l
     assert ("discriminator/d_bn1/beta [2]" in str(error.value)) == (wrong == "misshapen")
     assert "where the network has discriminator/d_bn1/beta [8]" in str(error.value)
     assert str(error.value).count("\n") == 1
+
+
+def test_with_lr_decay_the_rates_fall_and_the_weights_move_less(tiny, capsys):
+    def moves(**changes):
+        """How far the generator's first weights move in each of 12 batches."""
+        config, steps, weights = tiny(epoch=2, **changes), [], []
+        data = loop.open_data(config)
+        replicas = loop.Replicas(config.batch_size)
+        opened = run.Run.open(config, data, replicas.strategy)
+        for images in replicas.batches(data, 0, 12):
+            weights.append(opened.dcgan.generator.h0.matrix.numpy())
+            replicas.train_step(opened.dcgan, images, opened.step, opened.rate_factor())
+            steps.append(np.abs(opened.dcgan.generator.h0.matrix.numpy() - weights[-1]).mean())
+            opened.advance()
+        opened.checkpoints.lock.close()
+        return np.array(steps)
+
+    constant = moves()
+    falling = moves(lr_decay=0.5)
+    np.testing.assert_array_equal(falling[:7], constant[:7])  # they fall after the first half
+    assert (np.diff((falling / constant)[6:]) < 0).all() and falling[-1] < 0.3 * constant[-1]
+
+
+def test_a_resume_says_what_another_epoch_does_to_falling_rates(tiny, capsys):
+    loop.train(tiny(epoch=1, lr_decay=1.0))
+    capsys.readouterr()
+    loop.train(tiny(epoch=2, lr_decay=1.0))
+    assert "learning rates: 50% of their values here, 0 at the end of --epoch 2" in capsys.readouterr().out

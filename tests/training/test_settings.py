@@ -27,10 +27,10 @@ def test_defaults_are_the_originals():
 def test_every_flag_sets_its_setting():
     given = dict(
         dataset="d", train_size=7, hold_out=8, partition="val", crop=108, flip=True, epoch=3, batch_size=5,
-        learning_rate=0.1, d_learning_rate=0.2, g_learning_rate=0.3, beta1=0.4, g_steps=1, ema=0.9, seed=9,
-        deterministic=True, image_size=32, c_dim=1, z_dim=11, gf_dim=12, df_dim=13, checkpoint_dir="c", sample_dir="s",
-        log_dir="l", cache="off", max_bad=0.5, init_from="i", devices="CPU:0", precision="bfloat16", xla=True,
-        sample_every=14, checkpoint_every=15, log_every=16, evaluate_every=19, max_to_keep=17, step=18,
+        learning_rate=0.1, d_learning_rate=0.2, lr_decay=0.5, g_learning_rate=0.3, beta1=0.4, g_steps=1, ema=0.9,
+        seed=9, deterministic=True, image_size=32, c_dim=1, z_dim=11, gf_dim=12, df_dim=13, checkpoint_dir="c",
+        sample_dir="s", log_dir="l", cache="off", max_bad=0.5, init_from="i", devices="CPU:0", precision="bfloat16",
+        xla=True, sample_every=14, checkpoint_every=15, log_every=16, evaluate_every=19, max_to_keep=17, step=18,
     )  # fmt: skip
     config = TrainConfig(**given)
     assert dataclasses.asdict(config) == given, "a new setting belongs in this test"
