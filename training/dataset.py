@@ -108,8 +108,6 @@ class ImageFolder:
             f"{len(self.paths):,}{of} images in {self.folder}, "
             f"{self.batches_per_epoch:,} batches of {self.batch_size} per epoch"
         )
-        if len(self.paths) < FEW:
-            yield f"warning: {len(self.paths):,} images are few; a DCGAN needs thousands to draw varied faces"
         if self.held_out:
             persons = len({holdout.person(path) for path in self.held_out})
             yield f"held out: {len(self.held_out):,} more images, of {persons:,} persons, which do not train"
@@ -118,6 +116,8 @@ class ImageFolder:
         yield f"cache: {kept} images stay in memory once read, {self.cache.nbytes / 1e6:,.0f} MB"
         if self.skipped:
             yield "skipped: " + ", ".join(f"{count:,} ({reason})" for reason, count in self.skipped.most_common(8))
+        if len(self.paths) < FEW:
+            yield f"warning: {len(self.paths):,} images are few; a DCGAN needs thousands to draw varied faces"
 
     def order(self, epoch):
         """Indices into `paths` in the order of this epoch: int64 [batches_per_epoch, batch_size]."""
