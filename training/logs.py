@@ -18,7 +18,7 @@ from training.progress import Progress, Watch
 
 CHARTS = {  # of TensorBoard's page "Custom Scalars"
     "losses": ["d_loss", "d_loss_real", "d_loss_fake", "g_loss"],
-    "D's mean probabilities": ["D(x)", "D(G(z))"],
+    "D's mean probabilities": ["d_real", "d_fake"],  # without parentheses, which TensorBoard does not draw here
     "images per second": ["images_per_second"],
 }
 EVALUATION = {
@@ -31,8 +31,8 @@ MEANINGS = {
     "d_loss_real": "D's loss for real images",
     "d_loss_fake": "D's loss for G's images",
     "g_loss": "G's loss after its last update. In a healthy run it averages 0.8 to 2",
-    "D(x)": "D's mean probability for real images",
-    "D(G(z))": "D's mean probability for G's images",
+    "d_real": "D(x): D's mean probability for real images",
+    "d_fake": "D(G(z)): D's mean probability for G's images",
     "images_per_second": "images trained per second",
     "z": "what G draws from",
     "d": "D's probabilities for real images",
@@ -79,6 +79,7 @@ class RunLog:
         if numbers:
             self.summaries.evaluation(self.run.step, numbers)
             shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+            self.progress.leave_out()
             self.progress.say(f"evaluation at step {self.run.step:,}: {shown}")
 
     def samples(self, images):
@@ -127,10 +128,9 @@ class Summaries:
 
     def scalars(self, step, losses, outputs, images_per_second):
         """Write losses, D's mean probabilities and the rate, and histograms of z, D(x) (d) and D(G(z)) (d_)."""
-        names = {"d_real": "D(x)", "d_fake": "D(G(z))"}
         with self._writing(), self.writer.as_default(step):
             for name, value in losses.items():
-                tf.summary.scalar(names.get(name, name), value, description=MEANINGS[names.get(name, name)])
+                tf.summary.scalar(name, value, description=MEANINGS[name])
             tf.summary.scalar("images_per_second", images_per_second, description=MEANINGS["images_per_second"])
             for name, values in outputs.items():
                 tf.summary.histogram(name, values, description=MEANINGS[name])

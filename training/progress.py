@@ -62,6 +62,10 @@ class Progress:
             self.bar.set_postfix_str(f"d_loss {d_loss:.3f} g_loss {g_loss:.3f} {rate:.0f} images/s")
         return rate
 
+    def leave_out(self):
+        """Leave the time since the last `log` out of the images/s."""
+        self.log_time, self.log_position = time.time(), self.position
+
     def say(self, message):
         """Print a line without breaking the bar."""
         self.bar.write(message, file=sys.stdout)
