@@ -108,9 +108,11 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
 
     def error(self, message):
+        """Raise UserError, where argparse would print the usage and exit."""
         raise UserError(message + "; --help shows how it is used")
 
     def parse_args(self, arguments):
+        """The options. Raises UserError that says what to type instead of a flag that is not known here."""
         flags = [argument.split("=")[0] for argument in arguments]
         for flag in flags:
             if flag in self.instead:
