@@ -91,7 +91,10 @@ def main(arguments):
         code = interruption.args[0]
     bar.close()
     took = time.time() - began
-    for line in files.finish(options.blend) if files.losses else ():
+    if not files.losses:
+        print("interrupted before the first completions")
+        return code
+    for line in files.finish(options.blend):
         print(line)
     if code:
         print(f"interrupted after {files.iteration:,} of {options.nIter:,} iterations")

@@ -1,6 +1,7 @@
 """Aligning a folder of photos: what is left to do, progress, and how it ended."""
 
 import collections
+import dataclasses
 import os
 import sys
 import threading
@@ -23,6 +24,7 @@ def align_folder(settings, inspect=None):
     """
     os.makedirs(settings.output, exist_ok=True)
     report = Report(settings)
+    settings = dataclasses.replace(settings, ignores_case=report.ignores_case)
     progress = Progress(report.counts)
     threading.Thread(target=count, args=(settings, progress), daemon=True).start()
     skipped = collections.Counter()
@@ -36,7 +38,7 @@ def align_folder(settings, inspect=None):
     missing = (photo for photo in inputs.find(settings, skip) if photo[0] not in report.done)
     code = 0
     try:
-        for rows in workers.align_all(settings, missing, report.ignores_case):
+        for rows in workers.align_all(settings, missing):
             report.add(rows)
             progress.show()
     except KeyboardInterrupt as interruption:

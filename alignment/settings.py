@@ -18,3 +18,4 @@ class AlignSettings:
     workers: int  # processes
     shard: tuple  # (k, n): only the k-th of n parts
     retry: bool  # try photos without a face again
+    ignores_case: bool = False  # whether the output's file system does

@@ -24,14 +24,14 @@ PHOTOS_PER_TASK = 8  # handed to a worker at once, some 0.2 s of work
 class Worker:
     """What a worker process keeps: the settings and the models."""
 
-    def __init__(self, settings, ignores_case):
+    def __init__(self, settings):
         os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(decoding.MAX_PIXELS)
         os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
         import cv2
 
         cv2.setNumThreads(1)
         threading.Thread(target=end_with_parent, daemon=True).start()
-        self.settings, self.ignores_case = settings, ignores_case
+        self.settings = settings
         self.aligner = AlignDlib(settings.predictor, settings.upsample)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libpng and libjpeg print their warnings there
 
@@ -57,7 +57,7 @@ class Worker:
         if min(box.width(), box.height()) < settings.min_size:
             return row | dict(outcome="skipped", reason=f"face smaller than {settings.min_size} pixels")
         face = self.aligner.align(settings.size, rgb, box, landmarkIndices=LANDMARKS[settings.landmarks])
-        name = output_name(relative, self.ignores_case)
+        name = output_name(relative, settings.ignores_case)
         try:
             with utils.whole_file(os.path.join(settings.output, name)) as file:
                 file.write(cv2.imencode(".png", cv2.cvtColor(face, cv2.COLOR_RGB2BGR))[1])
@@ -77,13 +77,13 @@ def end_with_parent():
 worker = None  # of this process
 
 
-def align_batch(settings, ignores_case, batch):
+def align_batch(settings, batch):
     """Align photos, (relative path, source) each, in a worker process -> their rows of the report.
 
     The models are loaded with the first batch, so that their errors reach the caller.
     """
     global worker
-    worker = worker or Worker(settings, ignores_case)
+    worker = worker or Worker(settings)
     return [worker.align(*photo) for photo in batch]
 
 
@@ -93,7 +93,7 @@ def new_pool(workers):
     return ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
-def align_all(settings, found, ignores_case=False):
+def align_all(settings, found):
     """Align photos in worker processes. Yields lists of rows of the report, in the order of completion.
 
     Only a few batches are in progress at a time, so memory stays bounded. If a photo ends its worker,
@@ -107,7 +107,7 @@ def align_all(settings, found, ignores_case=False):
             broken = False
             for batch in itertools.islice(batches, 4 * settings.workers - len(pending)):
                 try:
-                    pending[pool.submit(align_batch, settings, ignores_case, batch)] = batch
+                    pending[pool.submit(align_batch, settings, batch)] = batch
                 except BrokenProcessPool:
                     pending[Future()], broken = batch, True
             if not pending:
@@ -121,18 +121,18 @@ def align_all(settings, found, ignores_case=False):
             if broken:
                 pool.shutdown(cancel_futures=True)
                 for batch in pending.values():
-                    yield align_apart(settings, ignores_case, batch)
+                    yield align_apart(settings, batch)
                 pending, pool = {}, new_pool(settings.workers)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def align_apart(settings, ignores_case, batch):
+def align_apart(settings, batch):
     """Align photos in a process apart. If it ends, try each half, until the culprit is alone -> rows."""
     with new_pool(1) as pool, contextlib.suppress(BrokenProcessPool):
-        return pool.submit(align_batch, settings, ignores_case, batch).result()
+        return pool.submit(align_batch, settings, batch).result()
     if len(batch) > 1:
         half = len(batch) // 2
-        return align_apart(settings, ignores_case, batch[:half]) + align_apart(settings, ignores_case, batch[half:])
+        return align_apart(settings, batch[:half]) + align_apart(settings, batch[half:])
     reason = "the process that read it ended (out of memory?)"
     return [row_of(batch[0][0], outcome="unreadable", reason=reason)]

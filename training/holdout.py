@@ -24,12 +24,16 @@ def split(folder, paths, hold_out=None, partition=None, before=None):
     partition: train on this part of CelebA's list_eval_partition; "test" is held out, or "val" if "test" trains
     before: the photos that were held out when the run began; whom they show stays held out
 
-    Raises UserError for a partition without its list.
+    Raises UserError for both at once, and for a partition without its list or without images in it.
     """
+    if partition and hold_out:
+        raise UserError("--partition and --hold_out: give one of them; --partition holds out a part of its own")
     if partition:
         parts = read_partition(folder)
         held_part = PARTS["val" if partition == "test" else "test"]
         chosen = [path for path in paths if parts.get(listed_name(path)) == PARTS[partition]]
+        if not chosen:
+            raise UserError(f"--partition {partition}: the list has none of the images in {folder}, such as {paths[0]}")
         return chosen, [path for path in paths if parts.get(listed_name(path)) == held_part]
     if not hold_out:
         return paths, []

@@ -5,7 +5,7 @@ import functools
 
 from training import devices, holdout, peers
 from training.dataset import ImageFolder
-from training.logs import RunLog, tensorboard_command
+from training.logs import RunLog
 from training.replicas import Replicas
 from training.run_folder import HELD_OUT, folders_written, read_json
 
@@ -38,9 +38,7 @@ def train(config, device="", strategy=None, evaluate=None):
             print(f"nothing to do: {done} epochs are done; a larger --epoch, such as {done + 5}, continues the run")
             return 0
         run.record()
-        print(f"samples: every {config.sample_every:,} batches in {config.sample_dir}, beside real.png")
-        print(f"losses: {tensorboard_command(config.log_dir)}")
-        print("then open http://localhost:6006/#custom_scalars, where all losses are in one chart")
+        run.report_start()
         return run.report_end(stopped_by=train_batches(run, data, replicas, evaluate))
 
 

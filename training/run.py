@@ -225,6 +225,12 @@ class Run:
         gallery.write_index(self.config.sample_dir)
         self.last_grid = path
 
+    def report_start(self):
+        """Say where to look while it trains."""
+        print(f"samples: every {self.config.sample_every:,} batches in {self.config.sample_dir}, beside real.png")
+        print(f"losses: {tensorboard_command(self.config.log_dir)}")
+        print("then open http://localhost:6006/#custom_scalars, where all losses are in one chart")
+
     def report_end(self, stopped_by):
         """Say how the run ended and what to type next. stopped_by: a signal, or 0. Returns the exit code."""
         if self.data.bad:

@@ -65,7 +65,7 @@ def test_a_name_that_the_file_system_refuses_costs_that_photo_alone(tmp_path, mo
         raise OSError(number, os.strerror(number), path)
 
     worker = workers.Worker.__new__(workers.Worker)
-    worker.settings, worker.ignores_case = settings_in(tmp_path), False
+    worker.settings = settings_in(tmp_path)
     worker.aligner = workers.AlignDlib()
     monkeypatch.setattr(workers.utils, "whole_file", refuse)
     row = worker.align("face.png", str(tmp_path / "face.png"))

@@ -82,3 +82,11 @@ def test_a_run_never_trains_on_who_is_held_out_and_a_resume_agrees(tiny, faces, 
 def test_a_hold_out_that_leaves_less_than_a_batch_is_refused_with_both_numbers(faces):
     with pytest.raises(UserError, match="holds 2 images beside the 24 held out, fewer than --batch_size 4"):
         loop.open_data(TrainConfig(dataset=faces, batch_size=4, hold_out=24))
+
+
+def test_two_ways_to_hold_out_and_a_list_of_other_images_are_refused(tmp_path):
+    (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n")
+    with pytest.raises(UserError, match="--partition and --hold_out: give one of them"):
+        holdout.split(str(tmp_path), ["000001.jpg"], hold_out=1, partition="train")
+    with pytest.raises(UserError, match=r"--partition train: the list has none of the images in .*, such as a\.png"):
+        holdout.split(str(tmp_path), ["a.png"], partition="train")
