@@ -13,7 +13,7 @@ import os
 
 import cli
 from training import devices
-from training.settings import NAME, TrainConfig
+from training.settings import NAME, PRESETS, TrainConfig, one_of
 
 EXITS = (
     "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
@@ -38,23 +38,40 @@ INSTEAD = {  # flags of bamos/dcgan-completion.tensorflow and carpedm20/DCGAN-te
 
 
 def flags():
-    """The command line: a flag for each setting in training/settings.py, --check and --name."""
+    """The command line: a flag for each setting in training/settings.py, --preset, --check and --name."""
     parser = cli.parser(__doc__, EXITS, INSTEAD)
     groups = {}
     for field in dataclasses.fields(TrainConfig):
         rule, name = field.metadata, field.metadata["group"]
         group = groups[name] = groups.get(name) or parser.add_argument_group(name)
         cli.add_flag(group, field.name, rule["kind"], field.default, rule["help"], required=field.default == "")
+    cli.add_flag(groups["training"], "preset", one_of(*PRESETS), None, "settings to start from, which other flags "
+        "change one by one: " + "; ".join(map(described, PRESETS)))  # fmt: skip
     cli.add_flag(groups["data"], "check", None, False, "read every file and list the broken ones, without training")
     folders = "name of the run, for --checkpoint_dir checkpoints/NAME --sample_dir samples/NAME --log_dir logs/NAME"
     cli.add_flag(groups["output"], "name", NAME, None, folders)
     return parser
 
 
+def described(preset):
+    """A preset in words: the flags that it stands for."""
+    words = (f"--{name}" if value is True else f"--{name} {value}" for name, value in PRESETS[preset].items())
+    return f"{preset} is {' '.join(words)}"
+
+
+def parse(arguments):
+    """A command line -> the settings, "check" and "name". A flag that is given wins over --preset."""
+    parser = flags()
+    preset = parser.parse_args(arguments).preset
+    parser.set_defaults(**PRESETS.get(preset, {}))
+    options = vars(parser.parse_args(arguments))
+    del options["debug"], options["preset"]
+    return options
+
+
 def main(arguments):
     """Train, or check the data. Returns the exit code."""
-    options = vars(flags().parse_args(arguments))
-    del options["debug"]
+    options = parse(arguments)
     check = options.pop("check")
     cli.use_name(options, arguments)
     config = TrainConfig(**options)

@@ -219,5 +219,9 @@ class TrainConfig:
         return defining, allowed
 
 
+# Named sets of settings, for --preset. Chosen on LFW and checked on CelebA: docs/evaluation.md.
+PRESETS = {"faces": dict(gf_dim=32, df_dim=32, flip=True, ema=0.999, lr_decay=0.5, precision="auto")}
+
+
 def _in_words(value):
     return {"None": "not given", "True": "on", "False": "off"}.get(str(value), value)

@@ -10,8 +10,8 @@ script = load_script("train-dcgan.py")
 
 
 def parsed(*arguments):
-    options = vars(script.flags().parse_args(["--dataset", "d", *map(str, arguments)]))
-    del options["debug"], options["check"], options["name"]
+    options = script.parse(["--dataset", "d", *map(str, arguments)])
+    del options["check"], options["name"]
     return TrainConfig(**options)
 
 
@@ -35,6 +35,19 @@ def test_every_flag_sets_its_setting():
     config = TrainConfig(**given)
     assert dataclasses.asdict(config) == given, "a new setting belongs in this test"
     assert parsed(*as_flags(config)) == config
+
+
+def test_a_preset_sets_what_no_flag_sets():
+    chosen = dict(gf_dim=32, df_dim=32, flip=True, ema=0.999, lr_decay=0.5, precision="auto")
+    assert parsed("--preset", "faces") == TrainConfig(dataset="d", **chosen)
+    given = dict(gf_dim=64, ema=0.99, epoch=7)  # 64 is the flag's own default, which must win too
+    arguments = [word for name, value in given.items() for word in (f"--{name}", value)]
+    assert parsed(*arguments, "--preset", "faces") == TrainConfig(dataset="d", **(chosen | given))
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(UserError, match="--preset good: must be one of faces"):
+        parsed("--preset", "good")
 
 
 @pytest.mark.parametrize(
