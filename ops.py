@@ -11,8 +11,9 @@ import zlib
 
 import tensorflow as tf
 
-KERNEL = 5  # 5x5 kernels, stride 2, SAME padding everywhere, as in the original's conv2d
-STRIDE = 2
+import kernels
+from kernels import KERNEL
+
 STDDEV = 0.02  # of initial weights: DCGAN paper, section 4; the original's default
 BN_EPSILON = 1e-5  # the original's batch_norm(epsilon=1e-5, momentum=0.9)
 BN_DECAY = 0.9
@@ -46,7 +47,7 @@ def conv2d(x, w, biases):
 
     x [B, H, W, in] (H, W even), w [5, 5, in, out], biases [out] -> [B, H/2, W/2, out].
     """
-    return tf.nn.bias_add(_conv(x, tf.cast(w, x.dtype)), tf.cast(biases, x.dtype))
+    return tf.nn.bias_add(kernels.conv(x, tf.cast(w, x.dtype)), tf.cast(biases, x.dtype))
 
 
 def conv2d_transpose(x, w, biases):
@@ -54,7 +55,7 @@ def conv2d_transpose(x, w, biases):
 
     x [B, H, W, in], w [5, 5, out, in], biases [out] -> [B, 2H, 2W, out].
     """
-    return tf.nn.bias_add(_transposed_conv(x, tf.cast(w, x.dtype)), tf.cast(biases, x.dtype))
+    return tf.nn.bias_add(kernels.transposed_conv(x, tf.cast(w, x.dtype)), tf.cast(biases, x.dtype))
 
 
 def batch_norm(x, gamma, beta, mean=None, variance=None):
@@ -189,63 +190,3 @@ def _batch_norm_over_replicas(x, gamma, beta):
     variance = tf.reduce_sum(variances, 0) + tf.reduce_mean(tf.square(replicas() * means - mean), 0)
     y = (values - mean) * (gamma * tf.math.rsqrt(variance + BN_EPSILON)) + beta  # rounds as the fused kernel does
     return tf.cast(y, x.dtype), mean, variance
-
-
-# The kernels. Each convolution is the other's gradient for the input, and both share one weight gradient.
-# On a CPU, some of oneDNN's kernels are slow; other convolutions compute the same sums faster.
-
-
-@tf.custom_gradient
-def _conv(x, w):
-    """[B, 2H, 2W, in], [5, 5, in, out] -> [B, H, W, out]."""
-    return tf.nn.conv2d(x, w, STRIDE, "SAME"), lambda dy: (_upsample(dy, w), _weight_gradient(x, dy))
-
-
-@tf.custom_gradient
-def _transposed_conv(x, w):
-    """[B, H, W, in], [5, 5, out, in] -> [B, 2H, 2W, out]."""
-    return _upsample(x, w), lambda dy: (tf.nn.conv2d(dy, w, STRIDE, "SAME"), _weight_gradient(dy, x))
-
-
-def _upsample(x, w):
-    """The transposed convolution without its gradient: x [B, H, W, in], w [5, 5, out, in] -> [B, 2H, 2W, out]."""
-    batch, height, width, out = tf.shape(x)[0], x.shape[1] * STRIDE, x.shape[2] * STRIDE, w.shape[2]
-    if out <= 4 and _on_cpu():  # images: oneDNN's kernel takes twice as long there
-        return _upsample_by_phases(x, w)
-    return tf.nn.conv2d_transpose(x, w, tf.stack([batch, height, width, out]), STRIDE, "SAME")
-
-
-def _upsample_by_phases(x, w):
-    """_upsample as a convolution of stride 1 that gives each pixel's 2x2 block as channels.
-
-    Along one axis, SAME puts x[p] at y[2p - 1 + k] for tap k of w. So y[2p] has taps 3 and 1 of
-    x[p - 1] and x[p], and y[2p + 1] has taps 4, 2 and 0 of x[p - 1], x[p] and x[p + 1].
-    """
-    w = tf.pad(w, [[0, 1], [0, 1], [0, 0], [0, 0]])  # tap 5 is zero
-    taps = [[3, 1, 5], [4, 2, 0]]  # of each phase, at x[p - 1], x[p], x[p + 1]
-    w = tf.gather(tf.gather(w, taps, axis=0), taps, axis=2)  # [2, 3, 2, 3, out, in]
-    w = tf.reshape(tf.transpose(w, [1, 3, 5, 0, 2, 4]), [3, 3, x.shape[3], -1])  # [3, 3, in, 4 out]
-    return tf.nn.depth_to_space(tf.nn.conv2d(x, w, 1, "SAME"), STRIDE)
-
-
-def _weight_gradient(big, small):
-    """Gradient of the weights between big [B, 2H, 2W, in] and small [B, H, W, out] -> [5, 5, in, out].
-
-    On small maps oneDNN's kernel is slow: 43 to 47 ms in bfloat16 for 8x8x256 by 4x4x512 and a batch
-    of 64, on two cores. A convolution that takes channels for images and images for channels computes
-    the same sums in 20 ms. Above 16x16 (float32: 8x8) the kernel is as fast.
-    """
-    small_enough = 16 if big.dtype == tf.bfloat16 else 8
-    if not (_on_cpu() and big.shape[1] <= small_enough):
-        sizes = [KERNEL, KERNEL, big.shape[3], small.shape[3]]
-        return tf.raw_ops.Conv2DBackpropFilter(
-            input=big, filter_sizes=sizes, out_backprop=small, strides=[1, STRIDE, STRIDE, 1], padding="SAME"
-        )
-    big = tf.pad(big, [[0, 0], [1, 2], [1, 2], [0, 0]])  # as SAME does
-    images, filters = tf.transpose(big, [3, 1, 2, 0]), tf.transpose(small, [1, 2, 0, 3])
-    gradient = tf.nn.conv2d(images, filters, 1, "VALID", dilations=STRIDE)  # [in, 5 or 6, 5 or 6, out]
-    return tf.transpose(gradient[:, :KERNEL, :KERNEL], [1, 2, 0, 3])
-
-
-def _on_cpu():
-    return not tf.config.list_logical_devices("GPU")

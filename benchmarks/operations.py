@@ -40,10 +40,9 @@ def profile(work, times=4):
         for line in plane.lines:
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
-                kind = name.rpartition(":")[2].removeprefix("_Mkl").removeprefix("Native")
-                if (
-                    ":" in name and "::" not in name and not kind.startswith("__inference")
-                ):  # as in "conv/Conv2D:Conv2D"
+                kind = name.rpartition(":")[2].strip().removeprefix("_Mkl").removeprefix("Native")
+                is_operation = ":" in name and "::" not in name  # as in "conv/Conv2D:Conv2D"
+                if is_operation and not kind.startswith("__inference"):
                     total[kind] += event.duration_ps / 1e9 / times
                     count[kind] += 1 / times
     return {kind: (total[kind], round(count[kind])) for kind, _ in total.most_common()}

@@ -13,6 +13,7 @@ from conftest import ROOT
 LAYERS = [
     {"errors"},
     {"utils"},
+    {"kernels"},
     {"ops"},
     {"model"},
     {"photos"},

@@ -260,7 +260,7 @@ def test_xla_gives_the_same_losses():
 
 def test_update_would_run_on_a_gpu_without_waiting_for_the_host(monkeypatch):
     """Every op has a kernel there, and none takes from the host what a kernel computed."""
-    monkeypatch.setattr("ops._on_cpu", lambda: False)
+    monkeypatch.setattr("kernels._on_cpu", lambda: False)
     update = DCGAN(z_dim=8, gf_dim=4, df_dim=4).compiled_update
     graph = update.get_concrete_function(tf.TensorSpec([4, 64, 64, 3]), tf.TensorSpec([4, 8])).graph
     names = {op.type for op in graph.get_operations()}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kernels
 import ops
 
 rng = np.random.default_rng(0)
@@ -53,8 +54,12 @@ def test_conv2d_transpose_equals_loops():
 @pytest.mark.parametrize("side, small, big", [(4, 6, 5), (8, 3, 8), (16, 2, 3), (4, 6, 1)])
 @pytest.mark.parametrize("dtype, tolerance", [(tf.float32, 1e-4), (tf.bfloat16, 0.03)])
 @pytest.mark.parametrize("transpose", [False, True])
-def test_convolutions_and_their_gradients_equal_tensorflows_own(side, small, big, dtype, tolerance, transpose):
-    """Those that ops.py computes another way because it is faster, at sides on both sides of its choice."""
+@pytest.mark.parametrize("amx", [False, True])
+def test_convolutions_and_their_gradients_equal_tensorflows_own(
+    side, small, big, dtype, tolerance, transpose, amx, monkeypatch
+):
+    """Those that kernels.py computes another way because it is faster, at sides on both sides of its choice."""
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: {"amx_bf16"} if amx else set())
     w = randn(5, 5, big, small)
     if transpose:
         x, dy = randn(2, side, side, small), randn(2, 2 * side, 2 * side, big)

@@ -162,11 +162,9 @@ def fast_bfloat16():
     """Whether the device multiplies in bfloat16: a CPU with AVX512-BF16 or AMX, or a GPU from Ampere on."""
     import tensorflow as tf
 
+    import kernels
+
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
-    try:
-        with open("/proc/cpuinfo") as file:
-            return re.search(r"\b(avx512_bf16|amx_bf16)\b", file.read()) is not None
-    except OSError:  # not Linux
-        return False
+    return bool(kernels.cpu_flags() & {"avx512_bf16", "amx_bf16"})
