@@ -13,7 +13,7 @@ import tensorflow as tf
 
 KERNEL = 5  # 5x5 kernels, stride 2, SAME padding everywhere, as in the original's conv2d
 STRIDE = 2
-SMALL = 8  # height and width of maps, up to which products of matrices are faster
+SMALL = 8  # height of the larger map, up to which products of matrices are faster
 
 
 @tf.custom_gradient
@@ -60,7 +60,7 @@ def _upsample_by_phases(x, w):
 
 
 def _upsample_by_product(x, w):
-    """_upsample as a product of matrices, which gives what each pixel of x adds to 5x5 of y, and sums of that."""
+    """_upsample as a product of matrices: what each pixel of x adds to 5x5 pixels of y. The rest is sums."""
     out = w.shape[2]
     taps = tf.matmul(tf.reshape(x, [-1, x.shape[3]]), tf.reshape(w, [-1, x.shape[3]]), transpose_b=True)
     rows = _add_taps(tf.reshape(taps, [-1, x.shape[1], x.shape[2], KERNEL, KERNEL * out]))
@@ -93,8 +93,7 @@ def _weight_gradient(big, small):
 
 def _weight_gradient_by_convolution(big, small):
     """_weight_gradient as a convolution that takes channels for images and images for channels."""
-    big = tf.pad(big, [[0, 0], [1, 2], [1, 2], [0, 0]])  # as SAME does
-    images, filters = tf.transpose(big, [3, 1, 2, 0]), tf.transpose(small, [1, 2, 0, 3])
+    images, filters = tf.transpose(_pad_as_same(big), [3, 1, 2, 0]), tf.transpose(small, [1, 2, 0, 3])
     gradient = tf.nn.conv2d(images, filters, 1, "VALID", dilations=STRIDE)  # [in, 5 or 6, 5 or 6, out]
     return tf.transpose(gradient[:, :KERNEL, :KERNEL], [1, 2, 0, 3])
 
@@ -104,9 +103,12 @@ def _patches(x):
     _, height, width, channels = x.shape
     rows, columns = (STRIDE * tf.range(n // STRIDE)[:, None] + tf.range(KERNEL) for n in (height, width))
     places = rows[:, None, :, None] * (width + 3) + columns[:, None, :]  # [H, W, 5, 5]
-    x = tf.pad(x, [[0, 0], [1, 2], [1, 2], [0, 0]])  # as SAME does
-    x = tf.reshape(x, [-1, (height + 3) * (width + 3), channels])
+    x = tf.reshape(_pad_as_same(x), [-1, (height + 3) * (width + 3), channels])
     return tf.reshape(tf.gather(x, tf.reshape(places, [-1]), axis=1), [-1, KERNEL * KERNEL * channels])
+
+
+def _pad_as_same(x):
+    return tf.pad(x, [[0, 0], [1, 2], [1, 2], [0, 0]])
 
 
 def _on_cpu():
@@ -119,9 +121,9 @@ def _has_amx():
 
 @functools.cache
 def cpu_flags():
-    """What the processor can do, in Linux's words, such as avx512_bf16 or amx_bf16. Empty on other systems."""
+    """What the processor can do, by Linux's names, such as avx512_bf16 or amx_bf16. Empty on other systems."""
     try:
         with open("/proc/cpuinfo") as file:
-            return frozenset(re.search("^flags.*", file.read(), re.MULTILINE)[0].split())
+            return frozenset(re.search("^flags.*?:(.*)", file.read(), re.MULTILINE)[1].split())
     except (OSError, TypeError):  # TypeError: another kind of processor, which has no such line
         return frozenset()

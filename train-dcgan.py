@@ -38,7 +38,8 @@ INSTEAD = {  # flags of bamos/dcgan-completion.tensorflow and carpedm20/DCGAN-te
 
 
 def flags():
-    """The command line: a flag for each setting in training/settings.py, --preset, --check and --name."""
+    """The command line: a flag for each setting in training/settings.py, --no_flip, --preset, --check and
+    --name."""
     parser = cli.parser(__doc__, EXITS, INSTEAD)
     groups = {}
     for field in dataclasses.fields(TrainConfig):
@@ -47,6 +48,8 @@ def flags():
         cli.add_flag(group, field.name, rule["kind"], field.default, rule["help"], required=field.default == "")
     cli.add_flag(groups["training"], "preset", one_of(*PRESETS), None, "settings to start from, which other flags "
         "change one by one: " + "; ".join(map(described, PRESETS)))  # fmt: skip
+    groups["data"].add_argument("--no_flip", action="store_false", dest="flip", default=False, help="do not mirror, "
+        "though --preset would")  # fmt: skip
     cli.add_flag(groups["data"], "check", None, False, "read every file and list the broken ones, without training")
     folders = "name of the run, for --checkpoint_dir checkpoints/NAME --sample_dir samples/NAME --log_dir logs/NAME"
     cli.add_flag(groups["output"], "name", NAME, None, folders)

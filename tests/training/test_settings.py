@@ -43,6 +43,8 @@ def test_a_preset_sets_what_no_flag_sets():
     given = dict(gf_dim=64, ema=0.99, epoch=7)  # 64 is the flag's own default, which must win too
     arguments = [word for name, value in given.items() for word in (f"--{name}", value)]
     assert parsed(*arguments, "--preset", "faces") == TrainConfig(dataset="d", **(chosen | given))
+    assert parsed("--preset", "faces", "--no_flip") == TrainConfig(dataset="d", **(chosen | dict(flip=False)))
+    assert parsed("--no_flip") == TrainConfig(dataset="d")
 
 
 def test_an_unknown_preset_is_refused():
