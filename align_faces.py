@@ -3,8 +3,9 @@
 
     ./align_faces.py data/your-dataset/raw data/your-dataset/aligned
 
-Takes a folder of photos, at any depth, or a .tsv file of MS-Celeb-1M, and fills one flat folder with
-64x64 PNGs, one for each photo in which it finds a face. It does not change the photos. The same
+Takes a folder of photos, at any depth, or a container of photos: a .rec, .zip, .tar, .tar.gz, .parquet
+or .tsv file, or a folder of such files. It fills one flat folder with 64x64 PNGs, one for each photo in
+which it finds a face. It does not change the photos. The same
 command again aligns the remaining ones. report.csv in the output folder says what became of each photo.
 """
 
@@ -29,7 +30,7 @@ INSTEAD = {  # flags of OpenFace's align-dlib.py
 def flags():
     """The command line."""
     parser = cli.parser(__doc__, instead=INSTEAD)
-    parser.add_argument("input", help="folder of photos, or a .tsv file of MS-Celeb-1M")
+    parser.add_argument("input", help="folder of photos, or a container of photos")
     parser.add_argument("output", help="folder for the aligned faces")
 
     def add(name, kind, default, help):
@@ -74,10 +75,9 @@ def refuse_openface_order(arguments):
 
 def check(settings, inspect):
     """Refuse, before any work, what can't be done. Raises UserError, ModuleNotFoundError."""
-    if not os.path.exists(settings.input):
-        raise UserError(f"{settings.input}: no such folder or file")
-    if os.path.isfile(settings.input) and not settings.input.lower().endswith(".tsv"):
-        raise UserError(f"{settings.input}: neither a folder nor a .tsv file of MS-Celeb-1M")
+    from alignment import inputs
+
+    inputs.check(settings)
     folders = [os.path.realpath(folder) for folder in (settings.input, settings.output)]
     if folders[0] == folders[1]:
         raise UserError(f"{settings.output}: the output must be another folder than the input")

@@ -12,7 +12,7 @@ import os
 
 import cli
 from errors import UserError
-from training import devices, resume, run_folder
+from training import devices, run_folder
 from training.settings import NAME, text, whole
 
 
@@ -41,9 +41,11 @@ def check(options):
     """Refuse, before any work, what can't be done. Raises UserError, ModuleNotFoundError."""
     for flag in ("dataset", "held_out"):
         folder = getattr(options, flag)
-        if folder and not os.path.isdir(folder):
-            raise UserError(f"--{flag} {folder}: no such folder")
+        if folder and not os.path.exists(folder):
+            raise UserError(f"--{flag} {folder}: no such folder or file")
     run_folder.check_network(options.checkpoint_dir)
+    from training import resume
+
     try:
         resume.make_folder(*(("--out", options.out) if options.out else ("--checkpoint_dir", options.checkpoint_dir)))
     except UserError as error:

@@ -1,6 +1,7 @@
 """Aligning a folder of photos: what is left to do, progress, and how it ended."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 import sys
@@ -12,6 +13,8 @@ from tqdm import tqdm
 from alignment import inputs, workers
 from alignment.outputs import write_inspection_sheet
 from alignment.report import Report, row_of
+from errors import UserError
+from photos.containers import may_be_container
 
 
 def align_folder(settings, inspect=None):
@@ -30,12 +33,12 @@ def align_folder(settings, inspect=None):
     skipped = collections.Counter()
 
     def skip(path, reason):
-        if reason == "hidden" or reason.startswith(".") or reason == "no ending":
-            skipped[reason] += 1
+        if reason in ("hidden", "no ending") or reason.startswith("."):
+            skipped[f"container {path}" if may_be_container(path) else reason] += 1
         elif inputs.in_shard(path, settings.shard) and path not in report.done:
             report.add([row_of(path, outcome="unreadable", reason=reason)])
 
-    missing = (photo for photo in inputs.find(settings, skip) if photo[0] not in report.done)
+    missing = (photo for photo in inputs.find(settings, skip, skipped) if photo[0] not in report.done)
     code = 0
     try:
         for rows in workers.align_all(settings, missing):
@@ -62,8 +65,8 @@ def align_folder(settings, inspect=None):
 
 def count(settings, progress):
     """Count the photos of the input, for the time left. Runs in a thread beside the alignment."""
-    if os.path.isdir(settings.input):
-        progress.bar.total = sum(1 for _ in inputs.find(settings))
+    with contextlib.suppress(UserError):  # which the alignment meets too
+        progress.bar.total = inputs.count(settings)
 
 
 class Progress:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class AlignSettings:
     """What align_faces.py's flags say. Names like skipMulti are OpenFace's."""
 
-    input: str  # folder of photos, or a .tsv file of MS-Celeb-1M
+    input: str  # folder of photos, a container of photos, or a folder of containers
     output: str  # folder of the faces
     size: int  # height and width of a face in pixels
     landmarks: str  # a key of openface.LANDMARKS

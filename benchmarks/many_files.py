@@ -1,25 +1,110 @@
-"""Time from the command to the first batch, and memory then, for a folder of a million images.
+"""Time from the command to the first batch, and memory then, for very many images; and how fast containers are read.
 
-    python -m benchmarks.many_files [--n 1000000]
+    python -m benchmarks.many_files [--n 1000000] [--kinds png,rec,zip,tar]
+    python -m benchmarks.many_files --read
 
-The files are hard links to a few drawn faces, in a temporary folder. A folder of 1,000 comes first. The
-image cache is off, so the memory is that of the list of names and the order.
+The images are a hundred drawn faces many times over: as files they are hard links, in .rec and .zip files
+many names lead to one place, and .tar and .parquet files hold copies. A folder of 1,000 comes first. The
+image cache is off, so the memory is that of the names, the places and the order.
+
+--read: images per second from each container by one thread and by two, as a share of those from PNG files.
 """
 
 import argparse
+import copy
+import io
 import os
+import pathlib
+import random
+import shutil
+import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
-from photos import demo
+from photos import collection, decoding, demo, records
 
 TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "train-dcgan.py")
+SHARD = 100_000  # images in a container
+FACES = 100  # that are drawn
+ROUNDS = 5
+
+
+def write_png(folder, images, n):
+    """A folder of 100 files for each hundred."""
+    for i in range(FACES):
+        os.makedirs(f"{folder}.faces", exist_ok=True)
+        with open(f"{folder}.faces/{i}", "wb") as file:
+            file.write(images[i])
+    for i in range(n):
+        person = f"{folder}/person{i // 100:06d}"
+        os.makedirs(person, exist_ok=True)
+        os.link(f"{folder}.faces/{i % FACES}", f"{person}/{i:07d}.png")
+
+
+def shards(folder, n, ending):
+    """Make a folder. Yield the path of each of its shards, and the numbers of its images."""
+    os.makedirs(folder)
+    for start in range(0, n, SHARD):
+        yield f"{folder}/{start // SHARD:05d}{ending}", range(start, min(start + SHARD, n))
+
+
+def write_rec(folder, images, n):
+    """Shards of FACES records each, at which all keys of the .idx point."""
+    for path, numbers in shards(folder, n, ".rec"):
+        positions = []
+        with open(path, "wb") as file:
+            for i, image in enumerate(images):
+                positions.append(file.tell())
+                payload = records.HEADER.pack(0, 0, i, 0) + image
+                file.write(records.PART.pack(records.MAGIC, len(payload)) + payload + bytes(-len(payload) % 4))
+        with open(path[: -len("rec")] + "idx", "w") as file:
+            file.writelines(f"{i}\t{positions[i % FACES]}\n" for i in numbers)
+
+
+def write_zip(folder, images, n):
+    """Shards of FACES members each, at which all entries of the list of members point."""
+    for path, numbers in shards(folder, n, ".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            for i, image in enumerate(images):
+                archive.writestr(f"{i:08d}.png", image)
+            stored = archive.filelist[:]
+            archive.filelist.clear()
+            for i in numbers:
+                entry = copy.copy(stored[i % FACES])
+                entry.filename = f"faces/{i:08d}.png"
+                archive.filelist.append(entry)
+
+
+def write_tar(folder, images, n):
+    """Shards with a copy of a face for each image."""
+    for path, numbers in shards(folder, n, ".tar"):
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for i in numbers:
+                entry = tarfile.TarInfo(f"faces/{i:08d}.png")
+                entry.size = len(images[i % FACES])
+                archive.addfile(entry, io.BytesIO(images[i % FACES]))
+
+
+def write_parquet(folder, images, n):
+    """Shards of as many rows, as Hugging Face writes them."""
+    import pyarrow
+    from pyarrow import parquet
+
+    for path, numbers in shards(folder, n, ".parquet"):
+        rows = [{"bytes": images[i % FACES], "path": f"{i}.png"} for i in numbers]
+        parquet.write_table(pyarrow.table({"image": rows}), path, row_group_size=1000)
+
+
+WRITERS = {"png": write_png, "rec": write_rec, "zip": write_zip, "tar": write_tar, "parquet": write_parquet}
 
 
 def first_batch(folder, run):
-    """Seconds until the first batch is logged, and the process's resident MB then."""
+    """Seconds until the first batch is logged, and the process's most resident MB until then."""
     flags = [f"--{kind}_dir={run}/{kind}" for kind in ("checkpoint", "sample", "log")]
     command = [sys.executable, TRAIN, "--dataset", folder, "--cache", "off", "--gf_dim", "8", "--df_dim", "8", *flags]
     began = time.time()
@@ -29,27 +114,60 @@ def first_batch(folder, run):
             break
     took = time.time() - began
     with open(f"/proc/{process.pid}/status") as file:
-        resident = next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS"))
+        resident = next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
     process.kill()
     process.wait()
     return took, resident
 
 
+def images_per_second(photos, threads, n=4000):
+    """How many photos so many threads decode per second, in a random order or, where that is slow, as stored."""
+    numbers = list(range(min(n, len(photos))))
+    if not photos.in_order_only:
+        random.Random(0).shuffle(numbers)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda i: decoding.load(photos.open(i), 64, 3), numbers):
+            pass
+    return len(numbers) / (time.perf_counter() - began)
+
+
+def compare_reading(top, images):
+    """Print the speed of each container beside that of PNG files, medians of alternating rounds."""
+    for kind, write in WRITERS.items():
+        write(f"{top}/{kind}", images, 4000)
+    found = {kind: collection.find(f"{top}/{kind}") for kind in WRITERS}
+    for threads in (1, 2):
+        rates = {kind: [] for kind in found}
+        for _ in range(ROUNDS):
+            for kind, photos in found.items():
+                rates[kind].append(images_per_second(photos, threads))
+        for kind, these in rates.items():
+            share = statistics.median(a / b for a, b in zip(these, rates["png"]))
+            print(
+                f"{kind}, {threads} threads: {statistics.median(these):,.0f} images/s, {share:.2f} of png", flush=True
+            )
+
+
 def main(arguments=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, default=1_000_000, help="files (default: 1,000,000)")
+    parser.add_argument("--n", type=int, default=1_000_000, help="images (default: 1,000,000)")
+    parser.add_argument("--kinds", default="png,rec,zip,tar", help="forms (default: png,rec,zip,tar)")
+    parser.add_argument("--read", action="store_true", help="compare the speed of reading instead")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir="data") as top:
-        demo.write_faces(f"{top}/faces", 100)
-        for turn, n in enumerate((1000, options.n)):
-            for i in range(n):
-                folder = f"{top}/{turn}/person{i // 100:06d}"
-                if i % 100 == 0:
-                    os.makedirs(folder)
-                os.link(f"{top}/faces/{i % 100:05d}.png", f"{folder}/{i:07d}.png")
-            took, resident = first_batch(f"{top}/{turn}", f"{top}/run{turn}")
-            print(f"{n:,} files: first batch after {took:.1f} s, {resident:,.0f} MB resident", flush=True)
+        demo.write_faces(f"{top}/faces", FACES)
+        images = [pathlib.Path(entry.path).read_bytes() for entry in os.scandir(f"{top}/faces")]
+        if options.read:
+            return compare_reading(top, images)
+        for kind, n in [("png", 1000), *((kind, options.n) for kind in options.kinds.split(","))]:
+            folder = f"{top}/{kind}{n}"
+            WRITERS[kind](folder, images, n)
+            took, resident = first_batch(folder, f"{top}/run")
+            shutil.rmtree(folder)
+            shutil.rmtree(f"{top}/run")
+            print(f"{n:,} images as {kind}: first batch after {took:.1f} s, {resident:,.0f} MB resident", flush=True)
 
 
 if __name__ == "__main__":

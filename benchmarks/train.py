@@ -27,7 +27,7 @@ import utils
 from benchmarks.original import Original
 from model import DCGAN
 from photos import demo
-from training.dataset import ImageFolder
+from training.dataset import ImageData
 
 
 def multiply_adds(dim, z_dim=100, g_steps=2):
@@ -106,10 +106,10 @@ def pipeline(options, precision):
         batches = 2 * options.rounds
         demo.write_faces(folder, batches * options.batch_size)
         dcgan = DCGAN(gf_dim=options.dim, df_dim=options.dim, precision=precision)
-        data = ImageFolder(folder, image_size=64, c_dim=3, batch_size=options.batch_size, seed=0, cache="on")
+        data = ImageData(folder, image_size=64, c_dim=3, batch_size=options.batch_size, seed=0, cache="on")
         held = tf.constant(utils.transform(data.batch(0, 0)))
         clock(lambda: dcgan.train_step(held))
-        data = ImageFolder(folder, image_size=64, c_dim=3, batch_size=options.batch_size, seed=0, cache="on")
+        data = ImageData(folder, image_size=64, c_dim=3, batch_size=options.batch_size, seed=0, cache="on")
         names = ["one batch in memory", "from files, first epoch", "from files, later"]
         seconds = {name: [] for name in names}
         for epoch in range(3):

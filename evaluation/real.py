@@ -12,7 +12,7 @@ from errors import UserError, printable
 from evaluation import dlib_features, inception, metrics
 from photos import decoding
 from training import holdout
-from training.dataset import ImageFolder
+from training.dataset import ImageData
 from training.run_folder import HELD_OUT, folders_written, read_json, read_settings
 
 POOL = 20_000  # real faces whose features are computed, at most
@@ -55,16 +55,16 @@ class RealFaces:
         found = self.cached(f"detector {self.n}", self.faces, lambda faces: detect(faces[self.compared]))
         self.face_rate = float(found.mean())
         held = self.find(held_out, "--held_out") if held_out else None
-        if not held and self.faces.data.held_out:
-            held = self.find(dataset, "--dataset", lambda folder, paths: split(folder, paths)[::-1])
+        if not held and len(self.faces.data.held_out):
+            held = self.find(dataset, "--dataset", lambda folder, names: split(folder, names)[::-1])
         self.held_out_features = self.features_of(held, "held-out faces") if held else None
 
     def find(self, folder, flag, split=None, train_size=None):
         """Up to POOL faces of a folder, in a fixed random order, as training reads them; broken files left out.
 
-        split: as in ImageFolder
+        split: as in ImageData
         """
-        data = ImageFolder(
+        data = ImageData(
             folder,
             image_size=self.dcgan.image_size,
             c_dim=self.dcgan.c_dim,
@@ -77,7 +77,7 @@ class RealFaces:
             leave_out=[self.checkpoint_dir, *folders_written(self.checkpoint_dir)],
             flag=flag,
         )
-        return Faces(data, np.random.default_rng(0).permutation(len(data.paths))[:POOL])
+        return Faces(data, np.random.default_rng(0).permutation(len(data.photos))[:POOL])
 
     def has_face(self, images, what):
         """In which images dlib's detector finds a face."""
@@ -88,10 +88,8 @@ class RealFaces:
         return self.cached("features", faces, functools.partial(dlib_features.features, what=what))
 
     def cached(self, name, faces, compute):
-        """compute(faces), an array; from a file in cache_dir if it was computed before for these very files."""
-        folder = faces.data.folder
-        stats = [(path, os.stat(os.path.join(folder, path))) for path in faces.data.paths]
-        contents = [(path, info.st_size, info.st_mtime_ns) for path, info in stats]
+        """compute(faces), an array; from a file in cache_dir if it was computed before for these very photos."""
+        contents = faces.data.photos.state()
         protocol = name, dlib_features.PROTOCOL, self.dcgan.image_size, self.dcgan.c_dim, faces.data.crop, POOL
         key = hashlib.sha256(repr((contents, protocol)).encode(errors="replace")).hexdigest()[:16]
         path = os.path.join(self.cache_dir, f"real-{key}.npz")
@@ -141,7 +139,7 @@ class RealFaces:
 
 
 class Faces:
-    """Images of an ImageFolder in an order, decoded on demand: uint8 [image_size, image_size, c_dim] each."""
+    """Images of an ImageData in an order, decoded on demand: uint8 [image_size, image_size, c_dim] each."""
 
     def __init__(self, data, order):
         self.data, self.order, bad = data, [], []
@@ -150,9 +148,9 @@ class Faces:
                 data.decode(index)
                 self.order.append(index)
             except decoding.PhotoError as error:
-                bad.append(f"{data.paths[index]} ({error})")
+                bad.append(f"{data.names[index]} ({error})")
         if bad:
-            print(f"{data.folder}: left out {len(bad):,} files that do not decode, such as {printable(bad[0])}")
+            print(f"{data.photos.path}: left out {len(bad):,} files that do not decode, such as {printable(bad[0])}")
 
     def __len__(self):
         return len(self.order)

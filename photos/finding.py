@@ -1,15 +1,13 @@
 """Finding photos below a folder."""
 
-import collections
 import os
 import stat
-
-from errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
 NOT_PHOTOS = set(
     ".txt .csv .tsv .json .xml .html .md .yaml .mat .npy .npz .pkl .pts .lst .log .db .ini .pdf .doc "
-    ".zip .tar .gz .bz2 .xz .7z .rar .py .sh .exe .mp4 .avi .mov .mkv .mp3 .wav".split()
+    ".zip .tar .tgz .gz .bz2 .xz .7z .rar .rec .idx .parquet .cls .jsonl .pth "
+    ".py .sh .exe .mp4 .avi .mov .mkv .mp3 .wav".split()
 )  # endings that lie beside photos in data sets
 
 
@@ -21,20 +19,6 @@ def is_image(name):
 def may_be_photo(name):
     """Whether a file may be a photo, by its ending: downloaded files often have odd ones, or none."""
     return os.path.splitext(name)[1].lower() not in NOT_PHOTOS
-
-
-def find_images(folder, leave_out=(), flag="--dataset"):
-    """All images below a folder -> (sorted paths relative to it, Counter of why other files were skipped).
-
-    leave_out: as in walk_photos. Raises UserError, naming the flag, for no folder or no images.
-    """
-    if not os.path.isdir(folder):
-        raise UserError(f"{flag} {folder}: no such folder")
-    skipped = collections.Counter()
-    paths = sorted(walk_photos(folder, lambda _path, reason: skipped.update([reason]), leave_out=leave_out))
-    if not paths:
-        raise UserError(f"{flag} {folder}: no images in it (looked for {' '.join(ENDINGS)}, also in subfolders)")
-    return paths, skipped
 
 
 def walk_photos(folder, skip, wanted=is_image, leave_out=()):

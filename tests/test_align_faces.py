@@ -270,10 +270,10 @@ def test_tsv_of_ms_celeb_is_read_directly(raw, tmp_path):
     (tmp_path / "celeb.tsv").write_bytes(b"\r\n".join(lines) + b"\r\n")
     align(tmp_path / "celeb.tsv", tmp_path / "out")
     rows = report(tmp_path / "out")
-    outcomes = [rows[f"celeb.tsv/m.0abc/0000000{i}.jpg"]["outcome"] for i in (1, 2, 3)]
+    outcomes = [rows[f"celeb.tsv/m.0abc/000000000{i}.jpg"]["outcome"] for i in (1, 2, 3)]
     assert outcomes == ["face", "no face", "unreadable"]
     align(raw, tmp_path / "plain")
-    assert (tmp_path / "out" / "celeb.tsv__m.0abc__00000001.jpg.png").read_bytes() == (
+    assert (tmp_path / "out" / "celeb.tsv__m.0abc__0000000001.jpg.png").read_bytes() == (
         tmp_path / "plain" / "ada__000.jpg.png"
     ).read_bytes()
 
@@ -376,13 +376,13 @@ def test_a_second_run_on_the_same_output_is_refused(raw, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["nowhere", "o"], "nowhere: no such folder or file"),
+        (["nowhere", "o"], "input nowhere: no such folder or file"),
         ([".", "."], ".: the output must be another folder than the input"),
         (
             [".", "align", "outerEyesAndNose", "o", "--size", "96"],
             "this is the order of OpenFace; type: ./align_faces.py . o --landmarks outerEyesAndNose --size 96",
         ),
-        (["file.txt", "o"], "file.txt: neither a folder nor a .tsv file of MS-Celeb-1M"),
+        (["file.txt", "o"], "input file.txt: is empty; give a folder of photos, or a .rec, .zip"),
         ([".", "o", "--size", "0"], "--size 0: must be a whole number from 8 to 1024"),
         ([".", "o", "--shard", "5/4"], "--shard 5/4: must be K/N with K from 1 to N, such as 3/16"),
         ([".", "o", "--predictor", "p"], "--predictor p: no such file"),
@@ -482,5 +482,6 @@ def test_no_writer_writes_through_a_link(raw, tmp_path):
 
 def test_a_tsv_without_lines_is_refused_before_it_fills_the_memory(tmp_path):
     with open(tmp_path / "a.tsv", "wb") as file:
+        file.write(b"A" * 512)
         file.truncate(300_000_000)
     assert "row 1 is longer than" in align(tmp_path / "a.tsv", tmp_path / "o", code=2).stderr

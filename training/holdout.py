@@ -5,21 +5,31 @@ import hashlib
 import os
 import re
 
+import numpy as np
+
 from errors import UserError
 
 PARTS = {"train": "0", "val": "1", "test": "2"}  # of CelebA's list_eval_partition
+FOR_ALL = (
+    r"(?i)\.(rec|zip|tar|parquet|tar\.\w+|tgz)((/|__)(img|images|faces)\w*)?$"  # the folder of a photo without a person
+)
 LISTS = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 
 def person(path):
-    """Whom a photo shows: the folder that it lies in, or what stands before the first __ of an aligned name."""
+    """Whom a photo shows: the folder that it lies in, or what stands before the last __ of an aligned name.
+
+    A container is no person, nor is a folder for all in an archive, as CelebA's: there each photo stands for itself.
+    """
     folder, name = os.path.split(path)
-    return folder or name.partition("__")[0]
+    folder = folder or name.rpartition("__")[0]
+    return path if re.search(FOR_ALL, folder) else folder or path
 
 
-def split(folder, paths, hold_out=None, partition=None, before=None):
-    """Divide paths below folder into (those that train, those held out), both in their order.
+def split(folder, names, hold_out=None, partition=None, before=None):
+    """Divide photos, by their names, into (indices of those that train, of those held out), both ascending.
 
+    folder: the folder of the photos or of their container
     hold_out: hold out about so many photos, as whole persons, chosen by a hash of the person
     partition: train on this part of CelebA's list_eval_partition; "test" is held out, or "val" if "test" trains
     before: the photos that were held out when the run began; whom they show stays held out
@@ -29,23 +39,24 @@ def split(folder, paths, hold_out=None, partition=None, before=None):
     if partition and hold_out:
         raise UserError("--partition and --hold_out: give one of them; --partition holds out a part of its own")
     if partition:
-        parts = read_partition(folder)
-        held_part = PARTS["val" if partition == "test" else "test"]
-        chosen = [path for path in paths if parts.get(listed_name(path)) == PARTS[partition]]
-        if not chosen:
-            raise UserError(f"--partition {partition}: the list has none of the images in {folder}, such as {paths[0]}")
-        return chosen, [path for path in paths if parts.get(listed_name(path)) == held_part]
+        listed = read_partition(folder)
+        parts = np.array([listed.get(listed_name(name), "") for name in names])
+        chosen = np.flatnonzero(parts == PARTS[partition])
+        if not len(chosen):
+            raise UserError(f"--partition {partition}: the list has none of the images in {folder}, such as {names[0]}")
+        return chosen, np.flatnonzero(parts == PARTS["val" if partition == "test" else "test"])
     if not hold_out:
-        return paths, []
-    held = {person(path) for path in before} if before else choose_persons(paths, hold_out)
-    return [path for path in paths if person(path) not in held], [path for path in paths if person(path) in held]
+        return slice(None), []
+    held = {person(name) for name in before} if before else choose_persons(names, hold_out)
+    is_held = np.fromiter((person(name) in held for name in names), bool, len(names))
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
-def choose_persons(paths, number):
+def choose_persons(names, number):
     """Persons with about `number` photos in all, in the order of a hash of their names."""
     photos = {}
-    for path in paths:
-        photos[person(path)] = photos.get(person(path), 0) + 1
+    for name in names:
+        photos[person(name)] = photos.get(person(name), 0) + 1
     chosen, so_far = set(), 0
     for name in sorted(photos, key=lambda name: hashlib.sha256(os.fsencode(name)).digest()):
         if so_far >= number:
@@ -62,7 +73,7 @@ def listed_name(path):
 
 
 def read_partition(folder):
-    """{name: "0", "1" or "2"} of list_eval_partition, in the folder of the images or one above. Raises UserError."""
+    """{name: its part as text} of list_eval_partition, in the folder of the images or one above. Raises UserError."""
     for place in (folder, os.path.join(folder, os.pardir)):
         for name in LISTS:
             path = os.path.join(place, name)

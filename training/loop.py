@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from training import devices, holdout, peers
-from training.dataset import ImageFolder
+from training.dataset import ImageData
 from training.logs import RunLog
 from training.replicas import Replicas
 from training.run_folder import HELD_OUT, folders_written, read_json
@@ -83,7 +83,7 @@ def open_data(config):
     leave_out = [*config.outputs().values(), *folders_written(config.checkpoint_dir)]
     before = read_json(config.checkpoint_dir, HELD_OUT, list)
     split = functools.partial(holdout.split, hold_out=config.hold_out, partition=config.partition, before=before)
-    return ImageFolder(config.dataset, **config.keywords_of(ImageFolder), leave_out=leave_out, split=split)
+    return ImageData(**config.keywords_of(ImageData), leave_out=leave_out, split=split)
 
 
 def describe_devices(config, device, replicas):

@@ -46,7 +46,7 @@ def check_agreement(run, replicas):
     """Raise UserError unless all machines have the same flags, images and checkpoints."""
     own = {"dataset", "cache", "devices", *run.config.outputs()}  # may differ from machine to machine
     flags = [(name, value) for name, value in dataclasses.asdict(run.config).items() if name not in own]
-    facts = {"flags": flags, "images below --dataset": run.data.paths, "checkpoints": run.step}
+    facts = {"flags": flags, "images of --dataset": run.data.names.digest(), "checkpoints": run.step}
     for what, fact in facts.items():
         if len(set(replicas.gather_number(zlib.crc32(repr(fact).encode(errors="replace"))))) > 1:
             raise UserError(

@@ -4,8 +4,8 @@ Imports neither TensorFlow nor the model.
 """
 
 import collections
+import functools
 import hashlib
-import itertools
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tqdm import tqdm
 
 from errors import printable
-from photos import decoding, finding
+from photos import collection, decoding
 from training.run_folder import folders_written
 
 FILES_AT_A_TIME = 1024  # handed to the threads
@@ -32,15 +32,14 @@ REMEDIES = {
 def check(config):
     """Read every file that training with `config` would, and print what was found -> exit code.
 
-    0, or 2 where more files are bad than --max_bad allows. Raises UserError for a folder that is
-    missing or holds no images.
+    0, or 2 where more files are bad than --max_bad allows. Raises UserError for a data set
+    that is missing or holds no images.
     """
     leave_out = [*config.outputs().values(), *folders_written(config.checkpoint_dir)]
-    found, skipped = finding.find_images(config.dataset, leave_out)
-    paths = found[: config.train_size]
+    photos = collection.find(config.dataset, leave_out=leave_out).take(slice(config.train_size))
     modes, sizes = collections.Counter(), collections.Counter()
     originals, copies, bad = {}, [], collections.defaultdict(list)
-    for path, (digest, mode, size, reason) in zip(paths, examine_all(config.dataset, paths)):
+    for path, (digest, mode, size, reason) in zip(photos.names, examine_all(photos)):
         modes[mode] += bool(mode)
         sizes[size] += bool(size)
         if reason:
@@ -51,42 +50,44 @@ def check(config):
             originals[digest] = path
 
     number = sum(map(len, bad.values()))
-    print(f"{len(paths):,} images in {config.dataset}, {len(paths) - number:,} of them good")
+    print(f"{len(photos):,} images in {config.dataset}, {len(photos) - number:,} of them good")
     print("modes: " + counts(modes))
     print("sizes: " + counts({"{}x{}".format(*size): count for size, count in sizes.items() if size}))
     small = sum(count for size, count in sizes.items() if size and min(size) < config.image_size)
     if small:
         print(f"smaller than --image_size {config.image_size}: {small:,}, which are enlarged")
-    if skipped:
-        print("skipped: " + counts(skipped))
+    if photos.skipped:
+        print("skipped: " + counts(photos.skipped))
     print_list("exact copies", copies, COPIES_NAMED)
     for what, lines in bad.items():
         print_list(f"bad, {what}", lines, len(lines))
-    share = number / len(paths)
+    share = number / len(photos)
     print(f"bad: {number:,} ({share:.2%}; --max_bad allows {config.max_bad:.2%})")
-    return 0 if number <= decoding.bad_allowed(config.max_bad, len(paths)) else 2
+    return 0 if number <= decoding.bad_allowed(config.max_bad, len(photos)) else 2
 
 
-def examine_all(folder, paths):
-    """The findings of `examine` for each path, in order. Shows a bar on a terminal."""
-    bar = tqdm(total=len(paths), unit="file", file=sys.stderr, disable=None, leave=False)
-    paths = iter(paths)
+def examine_all(photos):
+    """The findings of `examine` for each photo, in order. Shows a bar on a terminal."""
+    bar = tqdm(total=len(photos), unit="file", file=sys.stderr, disable=None, leave=False)
+    numbers = range(len(photos))
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
-        while block := list(itertools.islice(paths, FILES_AT_A_TIME)):
-            for findings in pool.map(examine, [os.path.join(folder, path) for path in block]):
+        for start in numbers[::FILES_AT_A_TIME]:
+            for findings in pool.map(functools.partial(examine, photos), numbers[start : start + FILES_AT_A_TIME]):
                 bar.update()
                 yield findings
 
 
-def examine(path):
-    """One file -> (digest of its bytes, mode, (width, height), why it does not decode), None where unknown."""
+def examine(photos, index):
+    """One photo -> (digest of its bytes, mode, (width, height), why it does not decode), None where unknown."""
     mode = size = None
     try:
-        mode, size = decoding.mode_and_size(path)
-        decoding.open_rgb(path)
+        file = photos.open(index)
+        mode, size = decoding.mode_and_size(file)
+        decoding.open_rgb(file)
         digest = hashlib.blake2b(digest_size=16)
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
+        with open(file, "rb") if isinstance(file, str) else file as opened:
+            opened.seek(0)
+            while block := opened.read(1 << 20):
                 digest.update(block)
         return digest.digest(), mode, size, None
     except decoding.PhotoError as error:

@@ -36,7 +36,7 @@ class Replicas:
         self.local_rows = slice(ids[0] * self.share, (ids[-1] + 1) * self.share)
 
     def batches(self, data, start, stop):
-        """The batches of data, an ImageFolder, from position start to stop, on the devices of this process."""
+        """The batches of data, an ImageData, from position start to stop, on the devices of this process."""
         return data.batches(start, stop, rows=self.local_rows, to_device=self.to_devices)
 
     def train_step(self, dcgan, images, step, rate=1.0):

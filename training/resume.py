@@ -7,8 +7,8 @@ import re
 import shlex
 import tempfile
 
-from errors import UserError, printable
-from training.identity import share_images
+from errors import UserError
+from training.identity import difference, read_summary, share_images
 from training.run_folder import IDENTITY, IMAGES, SETTINGS, latest_steps, read_json
 from training.settings import TrainConfig
 
@@ -24,19 +24,19 @@ def with_listed_widths(config, shapes):
     return dataclasses.replace(config, **not_given)
 
 
-def check_settings(config, saved, paths):
+def check_settings(config, saved, photos):
     """Compare with `saved`, the settings of the run's last part, and print what changed. Raises UserError.
 
     saved: a dict, or None for a new run
-    paths: the images that are there now
+    photos: the images that are there now
     """
     directory = config.checkpoint_dir
     if saved is None:
         if latest_steps(directory):
             raise UserError(f"--checkpoint_dir {directory}: holds checkpoints but no {SETTINGS}; use another folder")
         return
-    before = read_json(directory, IMAGES, list)
-    if not share_images(read_json(directory, IDENTITY, dict), before, config.dataset, paths):
+    before = read_summary(read_json(directory, IMAGES, (list, dict)))
+    if not share_images(read_json(directory, IDENTITY, dict), before, photos):
         raise UserError(another_data_set(config, saved))
     defining, changed = config.compare(saved)
     if defining:
@@ -46,8 +46,8 @@ def check_settings(config, saved, paths):
             + "\nto continue that run, give the same settings; to start a new one:\n  "
             + command_in_new_folders(config)
         )
-    if before is not None and before != paths:
-        changed.append(f"--dataset: {difference(before, paths)}; the images come in another order from here on")
+    if before is not None and (what := difference(before, photos.names)):
+        changed.append(f"--dataset: {what}; the images come in another order from here on")
     for line in changed:
         print(f"changed since the last run: {line}")
 
@@ -100,14 +100,3 @@ def make_folder(flag, folder):
             pass
     except OSError as error:
         raise UserError(f"{flag} {folder}: can't be written to ({error.strerror.lower()})") from error
-
-
-def difference(before, now):
-    """What is gone and what is new between two lists of files, in words."""
-    gone, new = sorted(set(before) - set(now)), sorted(set(now) - set(before))
-    parts = []
-    for paths, what in (gone, "gone"), (new, "new"):
-        if paths:
-            shown = printable(", ".join(paths[:3])) + (", …" if paths[3:] else "")
-            parts.append(f"{len(paths):,} {'file is' if len(paths) == 1 else 'files are'} {what} ({shown})")
-    return f"{len(before):,} images before, {len(now):,} now: " + ", ".join(parts)

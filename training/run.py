@@ -16,7 +16,7 @@ from errors import NotFiniteError, UserError
 from model import DCGAN
 from training import gallery, resume
 from training.checkpointing import Checkpoints, find_initial_weights, load_initial_weights
-from training.identity import fingerprints
+from training.identity import fingerprints, summary
 from training.logs import tensorboard_command
 from training.run_folder import EVALUATIONS, HELD_OUT, IDENTITY, IMAGES, SETTINGS, read_json, read_settings
 
@@ -39,7 +39,7 @@ class Run:
         if saved or config.init_from:
             shapes = saved or find_initial_weights(config.init_from)[1]
             config = resume.with_listed_widths(config, shapes)
-        resume.check_settings(config, saved, data.paths)
+        resume.check_settings(config, saved, data.photos)
         resume.check_folders(config, saved)
         run = cls(config, data, saved)
         run.make_folders()
@@ -96,8 +96,7 @@ class Run:
         evaluations = read_json(config.checkpoint_dir, EVALUATIONS, dict) or {}
         self.evaluations = {int(step): numbers for step, numbers in evaluations.items() if int(step) <= self.step}
         self.checkpoints.best = self.best_step()
-        present = set(data.paths)
-        data.bad |= {path: reason for path, reason in json.loads(self.bad.numpy()).items() if path in present}
+        data.bad |= {name: reason for name, reason in json.loads(self.bad.numpy()).items() if name in data.names}
         data.check_bad()
         idx = min(int(self.idx), self.batches_per_epoch)  # the epoch may be shorter than it was
         self.position = int(self.epoch) * self.batches_per_epoch + idx
@@ -130,8 +129,8 @@ class Run:
         settings = dataclasses.asdict(config)
         del settings["step"], settings["init_from"]  # they apply to this part of the run only
         settings |= dict(dataset=os.path.abspath(config.dataset), folders=sorted(folders))
-        files = {IDENTITY: fingerprints(self.data.folder, self.data.paths), IMAGES: self.data.paths}
-        files |= {HELD_OUT: self.data.held_out} if self.data.held_out else {}
+        files = {IDENTITY: fingerprints(self.data.photos), IMAGES: summary(self.data.names)}
+        files |= {HELD_OUT: list(self.data.held_out)} if len(self.data.held_out) else {}
         for name, content in {**files, SETTINGS: settings}.items():  # the settings last: they say that all is there
             utils.write_text(os.path.join(config.checkpoint_dir, name), json.dumps(content, indent=1) + "\n")
         if not self.step:

@@ -16,8 +16,8 @@ from training.settings import TrainConfig
 
 NAME = "DCGAN.model"  # as in the original
 SETTINGS = "settings.json"
-IMAGES = "images.json"  # paths of the training images
-HELD_OUT = "held_out.json"  # paths of the images that are held out
+IMAGES = "images.json"  # which images train: identity.summary of their names
+HELD_OUT = "held_out.json"  # names of the images that are held out
 EVALUATIONS = "evaluations.json"  # {step: {name: number}} of --evaluate_every
 IDENTITY = "identity.json"  # fingerprints of some of them
 SHAPES = ("image_size", "z_dim", "gf_dim", "df_dim", "c_dim")  # the settings that the networks' shapes follow from
@@ -91,7 +91,7 @@ def _runs_here(top=TrainConfig.checkpoint_dir):
 
 
 def read_json(directory, name, kind):
-    """The content of a JSON file beside the checkpoints, a `kind` (dict or list); None if there is no file.
+    """The content of a JSON file beside the checkpoints, a `kind` (dict, list or both); None if there is no file.
 
     Raises UserError if the file is not readable or holds something else.
     """

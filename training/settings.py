@@ -116,7 +116,12 @@ class TrainConfig:
     Names and defaults are those of bamos/dcgan-completion.tensorflow, where it has the setting.
     """
 
-    dataset: str = data("", FOLDER, "folder of images, searched recursively (required)")
+    dataset: str = data(
+        "",
+        FOLDER,
+        "folder of images, searched recursively, or a container of images (.rec, .zip, .tar, "
+        ".parquet or .tsv file), or a folder of containers (required)",
+    )
     train_size: int = data(None, whole(1), "use the first N images by sorted path (default: all)", defines=True)
     hold_out: int = data(
         None, whole(1), "keep about N photos out of training, as whole persons, for evaluate.py", defines=True

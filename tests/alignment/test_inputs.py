@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+from conftest import face_photo
 
 from alignment import inputs
 from photos import decoding
@@ -12,13 +14,13 @@ def test_shards_divide_the_photos_evenly_and_always_alike():
     assert inputs.in_shard("person0/0.jpg", (3, 4)), "the hash of a path never changes"
 
 
-def test_tsv_rows_are_read_one_by_one(tmp_path):
-    (tmp_path / "a.tsv").write_bytes(b"m.01\t0\turl\taGVsbG8=\r\nm.02/x\t1\turl\tYg==\n" + b"aGVsbG8=" * 50)
-    rows = inputs.read_tsv(str(tmp_path / "a.tsv"))
-    assert next(rows) == ("a.tsv/m.01/00000001.jpg", b"aGVsbG8=")
-    assert next(rows) == ("a.tsv/m.02_x/00000002.jpg", b"Yg==")
-    assert next(rows) == ("a.tsv/_/00000003.jpg", b"aGVsbG8=" * 50)
+def test_bytes_are_decoded_as_files_are():
     with pytest.raises(decoding.PhotoError, match="not an image"):
-        inputs.decode(b"aGVsbG8=")
-    with pytest.raises(decoding.PhotoError, match="not base64"):
-        inputs.decode(b"!!!")
+        inputs.decode(b"hello")
+
+
+def test_a_truncated_photo_gives_the_same_pixels_from_bytes_as_from_a_file(tmp_path):
+    path = tmp_path / "a.jpg"
+    face_photo().save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    np.testing.assert_array_equal(inputs.decode(path.read_bytes()), inputs.decode(str(path)))

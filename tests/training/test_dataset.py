@@ -11,11 +11,11 @@ from PIL import Image
 
 from errors import UserError
 from photos import demo
-from training.dataset import ImageFolder
+from training.dataset import ImageData
 
 
 def folder_of(faces, **changes):
-    return ImageFolder(faces, **dict(image_size=16, c_dim=3, batch_size=4, seed=0) | changes)
+    return ImageData(faces, **dict(image_size=16, c_dim=3, batch_size=4, seed=0) | changes)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def copy(faces, tmp_path):
 
 def test_counts_images_and_whole_batches(faces):
     folder = folder_of(faces)
-    assert (len(folder.paths), folder.batches_per_epoch) == (26, 6)
+    assert (len(folder.names), folder.batches_per_epoch) == (26, 6)
 
 
 def test_an_epoch_shows_each_image_at_most_once(faces):
@@ -47,7 +47,7 @@ def test_batches_are_the_images_in_that_order(faces):
     for position, batch in enumerate(batches):
         assert batch.dtype == np.float32
         for image, index in zip(batch, folder.order(position // 6)[position % 6]):
-            with Image.open(os.path.join(faces, folder.paths[index])) as original:
+            with Image.open(os.path.join(faces, folder.names[index])) as original:
                 np.testing.assert_allclose(image, np.asarray(original) / 127.5 - 1, atol=1e-6)
 
 
@@ -72,7 +72,7 @@ def test_flip_mirrors_about_half_anew_each_epoch(faces):
 
 def test_train_size_takes_the_first_by_sorted_path(faces):
     folder = folder_of(faces, train_size=9)
-    assert folder.paths == sorted(os.listdir(faces))[:9]
+    assert list(folder.names) == sorted(os.listdir(faces))[:9]
     assert folder.batches_per_epoch == 2
     assert "9 of 26 images" in next(folder.describe())
 
@@ -144,7 +144,7 @@ def test_cache_changes_nothing_but_what_is_read_again(copy, cache):
         assert folder.cache.size == 0
     else:
         assert folder.cached.sum() > 20
-        for path in folder.paths:
+        for path in folder.names:
             os.remove(copy / path)
         seen = folder.batches(0, 6)
         np.testing.assert_array_equal([batch.numpy() for batch in seen], expected[:6])

@@ -1,12 +1,14 @@
 """Data sets are the same by content, under whatever names."""
 
+import json
 import os
 import shutil
 
 import pytest
 
 from errors import UserError
-from photos import demo
+from photos import collection, demo
+from photos.names import Names
 from training import identity, loop, run_folder
 
 
@@ -89,8 +91,36 @@ def test_some_hundred_files_are_remembered_and_a_few_kept_ones_are_believed(tmp_
     names = [f"{i:04d}.png" for i in range(1000)]
     for name in names:
         (tmp_path / name).write_bytes(name.encode())
-    known = identity.fingerprints(str(tmp_path), names)
+    photos = collection.find(str(tmp_path))
+    known, listed = identity.fingerprints(photos), identity.summary(photos.names)
     assert 200 <= len(known) <= identity.FILES
-    kept = [name for name in names if name not in known][:3]
-    assert identity.share_images(known, names, str(tmp_path), kept)
-    assert not identity.share_images(known, names, str(tmp_path), [])
+    kept = [index for index, name in enumerate(names) if name not in known][:3]
+    assert identity.share_images(known, listed, photos.take(kept))
+    assert not identity.share_images(known, listed, photos.take([]))
+
+
+def test_files_that_came_and_went_are_told_by_name():
+    told = identity.difference(identity.summary(Names("abc")), Names("bcdefg"))
+    assert told == "3 images before, 6 now: 1 file is gone (a), 4 files are new (d, e, f, …)"
+
+
+def test_of_very_many_images_only_some_names_are_kept(monkeypatch):
+    monkeypatch.setattr(identity, "NAMED", 10)
+    names = Names(f"{i:03d}.png" for i in range(100))
+    before = identity.summary(names)
+    assert (before["count"], len(before["names"])) == (100, 10)
+    assert identity.difference(before, names) is None
+    said = identity.difference(before, names[5:])
+    assert said == "100 images before, 95 now; of 10 whose names were kept: 1 file is gone (000.png)"
+    said = identity.difference(before, Names([*names, "new.png"]))
+    assert said == "100 images before, 101 now; of 10 whose names were kept: none is gone"
+
+
+def test_an_images_json_of_an_older_version_is_still_read(run, tiny, capsys):
+    path = os.path.join(run.checkpoint_dir, run_folder.IMAGES)
+    with open(path) as file:
+        names = json.load(file)["names"]
+    with open(path, "w") as file:
+        json.dump([*names, "zzz.png"], file)
+    assert loop.train(tiny(epoch=2)) == 0
+    assert "27 images before, 26 now: 1 file is gone (zzz.png)" in capsys.readouterr().out

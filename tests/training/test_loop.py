@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 import utils
 from errors import NotFiniteError, UserError
 from sampling import loading
-from training import loop, resume, run, run_folder
+from training import loop, run, run_folder
 
 
 def names(folder):
@@ -225,7 +225,7 @@ def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
         return Spy
 
     monkeypatch.setattr(run, "DCGAN", spy(run.DCGAN))
-    monkeypatch.setattr(loop, "ImageFolder", spy(loop.ImageFolder))
+    monkeypatch.setattr(loop, "ImageData", spy(loop.ImageData))
     loop.train(
         tiny(
             image_size=32, c_dim=1, z_dim=5, gf_dim=3, df_dim=6, batch_size=2, learning_rate=0.1, g_learning_rate=0.2,
@@ -233,14 +233,14 @@ def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
             beta1=0.25, g_steps=1, seed=7, train_size=4, crop=40, flip=True,
         )
     )  # fmt: skip
-    model, data = made["DCGAN"], made["ImageFolder"]
+    model, data = made["DCGAN"], made["ImageData"]
     assert model.generator.h0.matrix.shape == (5, 16 * 12)
     assert model.discriminator.convs[0].w.shape == (5, 5, 1, 6)
     assert (model.d_optim.learning_rate, model.g_optim.learning_rate) == (0.3, 0.2)
     assert (model.generator.precision, model.discriminator.precision, data.cache.size) == ("bfloat16", "bfloat16", 0)
     assert (model.d_optim.beta1, model.g_optim.beta1, model.seed) == (0.25, 0.25, 7)
     assert (int(model.d_optim.iterations), int(model.g_optim.iterations)) == (2, 2)
-    assert (data.seed, data.crop, data.flip, len(data.paths), data.image_size) == (7, 40, True, 4, 32)
+    assert (data.seed, data.crop, data.flip, len(data.names), data.image_size) == (7, 40, True, 4, 32)
 
 
 def test_changed_number_of_images_is_told_and_the_run_goes_on(tiny, faces, tmp_path, capsys):
@@ -303,10 +303,10 @@ def test_bad_data_does_not_save_numbers_gone_bad(tiny, faces, tmp_path):
     folder = copied(faces, tmp_path / "faces")
     config = tiny(dataset=folder, cache="off", log_every=1000, epoch=1)
     loop.train(config)
-    data = loop.ImageFolder(folder, image_size=16, c_dim=3, batch_size=4, seed=0)
+    data = loop.ImageData(folder, image_size=16, c_dim=3, batch_size=4, seed=0)
     for index in data.order(1).flat[-4:]:  # met at the end of the epoch, when the numbers are bad
-        os.remove(os.path.join(folder, data.paths[index]))
-        with open(os.path.join(folder, data.paths[index]), "wb") as file:
+        os.remove(os.path.join(folder, data.names[index]))
+        with open(os.path.join(folder, data.names[index]), "wb") as file:
             file.write(b"broken")
     with pytest.raises(NotFiniteError, match="not a finite number at step 11"):
         loop.train(dataclasses.replace(config, epoch=9, learning_rate=1e30))
@@ -419,11 +419,6 @@ def test_what_the_run_writes_is_not_taken_for_its_data(tiny, faces, tmp_path, ca
     assert printed.count("26 images in") == 2 and "--dataset:" not in printed
     with pytest.raises(UserError, match=r"--sample_dir .*faces/\.: is the folder of the images"):
         tiny(dataset=folder, sample_dir=folder + "/.")
-
-
-def test_files_that_came_and_went_are_told_by_name():
-    told = resume.difference(["a", "b", "c"], ["b", "c", "d", "e", "f", "g"])
-    assert told == "3 images before, 6 now: 1 file is gone (a), 4 files are new (d, e, f, …)"
 
 
 def test_half_written_pictures_of_a_killed_run_are_cleared(tiny):

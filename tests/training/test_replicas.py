@@ -198,7 +198,7 @@ def test_a_signal_to_one_machine_stops_all_after_saving(faces, tmp_path):
 
 @pytest.mark.parametrize(
     "name, values, what",
-    [("learning_rate", (0.1, 0.2), "flags"), ("dataset", None, "images below")],
+    [("learning_rate", (0.1, 0.2), "flags"), ("dataset", None, "images of --dataset")],
 )
 def test_machines_that_differ_are_refused(faces, tmp_path, name, values, what):
     if not values:

@@ -1,0 +1,134 @@
+"""Photos in a folder or in containers, by number."""
+
+import collections
+import functools
+import io
+import os
+
+import numpy as np
+
+from errors import UserError, printable
+from photos import containers, finding
+from photos.members import Member, prefix_of
+from photos.names import Names
+
+
+class Photos:
+    """Photos, sorted by name: `names`, and for each number a file to open.
+
+    path: the folder or container that they are in
+    root: the folder that their names and those of the containers are relative to
+    containers: paths of the containers; None for a folder of photos
+    places: int64 arrays of each photo's container, position and length; None for a folder of photos
+    skipped: Counter of the reasons why other files and members are not among them
+    """
+
+    def __init__(self, path, root, names, containers=None, places=None, skipped=None):
+        self.path, self.root, self.names = path, root, names
+        self.containers, self.places = containers, places
+        self.skipped = skipped if skipped is not None else collections.Counter()
+
+    def __len__(self):
+        return len(self.names)
+
+    def take(self, which):
+        """Only the photos of a slice, or of sorted indices."""
+        if isinstance(which, slice) and which.indices(len(self)) == (0, len(self), 1):
+            return self
+        places = self.places and [column[which] for column in self.places]
+        return Photos(self.path, self.root, self.names[which], self.containers, places, self.skipped)
+
+    def source(self, index):
+        """Where a photo is: the path of its file, or a Member of a container."""
+        if self.places is None:
+            return os.path.join(self.root, self.names[index])
+        container, position, length = (int(column[index]) for column in self.places)
+        return Member(self.kinds[container].read, self.containers[container], position, length)
+
+    def open(self, index):
+        """A photo as Pillow takes it: the path of its file, or a binary file. Raises PhotoError."""
+        source = self.source(index)
+        return source if isinstance(source, str) else io.BytesIO(source.read())
+
+    @functools.cached_property
+    def kinds(self):
+        """The containers' kinds."""
+        return [containers.kind_of(path) for path in self.containers or ()]
+
+    @property
+    def in_order_only(self):
+        """Whether photos are read fast only in their stored order, as in .parquet files."""
+        return not all(kind.any_order for kind in self.kinds)
+
+    def state(self):
+        """What changes when the photos do: sizes and times of the files, and all names in containers."""
+        paths = self.containers or [os.path.join(self.root, name) for name in self.names]
+        stats = [(os.path.relpath(path, self.root), os.stat(path)) for path in paths]
+        files = [(name, info.st_size, info.st_mtime_ns) for name, info in stats]
+        return files if self.containers is None else (files, self.names.digest())
+
+
+def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
+    """The Photos of a folder, of a container, or of a folder that holds containers and no images.
+
+    flag: names the path in messages
+    leave_out: folders that are not searched
+    wanted: tells a photo by its name, in folders and archives
+
+    Raises UserError if there is nothing, or none of it is a photo.
+    """
+    paths, root, skipped = find_containers(path, flag, leave_out)
+    if paths is None:
+
+        def skip(name, reason):
+            skipped[f"container {name}" if containers.may_be_container(name) else reason] += 1
+
+        names = sorted(finding.walk_photos(path, skip, wanted, leave_out))
+        if not names:
+            ends = " ".join(finding.ENDINGS)
+            raise UserError(f"{flag} {path}: no images in it (looked for {ends}, also in subfolders)")
+        return Photos(path, root, Names(names), skipped=skipped)
+    for container in paths:
+        if containers.check_kind(container, flag).list is None:
+            raise UserError(
+                f"{flag} {container}: a compressed .tar file can only be read from start to end, which is enough for "
+                f"align_faces.py; for this, unpack it: {containers.unpack_command(container)}"
+            )
+    prefixes = [prefix_of(container, root) for container in paths]
+    listings = list(containers.list_containers(paths, prefixes, wanted))
+    for listing in listings:
+        skipped.update(listing.skipped)
+    number = np.repeat(np.arange(len(listings), dtype=np.int32), [len(listing.names) for listing in listings])
+    places = [number, *(np.concatenate([listing[column] for listing in listings]) for column in (1, 2))]
+    names = Names.joined([listing.names for listing in listings])
+    if not len(names):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common(5)) or "nothing"
+        raise UserError(f"{flag} {path}: no images in it (it holds {printable(reasons)})")
+    return Photos(path, root, names, paths, places, skipped)
+
+
+def find_containers(path, flag, leave_out=()):
+    """The containers that a path stands for -> (their paths, root, Counter of what is skipped).
+
+    The paths are in the order of their members' names. They are None for a folder of photos: one with an
+    image in it, or without containers. Raises UserError if there is no such file or folder.
+    """
+    if os.path.isfile(path):
+        return [path], os.path.dirname(path) or ".", collections.Counter()
+    if not os.path.isdir(path):
+        raise UserError(f"{flag} {path}: no such folder or file")
+    found, skipped = [], collections.Counter()
+    for name in finding.walk_photos(path, lambda *_: None, is_image_or_container, leave_out):
+        if finding.is_image(name):
+            return None, path, skipped
+        container = os.path.join(path, name)
+        if containers.is_table_of_labels(container):
+            skipped[".tsv"] += 1
+        else:
+            found.append(container)
+    return sorted(found, key=lambda container: prefix_of(container, path)) or None, path, skipped
+
+
+def is_image_or_container(name):
+    """Whether a file is one of the two, by its name."""
+    return finding.is_image(name) or containers.may_be_container(name)

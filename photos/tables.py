@@ -1,0 +1,145 @@
+"""Reading .parquet files, as Hugging Face's data sets come, and the .tsv files of MS-Celeb-1M."""
+
+import base64
+import functools
+import re
+import threading
+from array import array
+
+import numpy as np
+
+from errors import UserError
+from photos.decoding import PhotoError
+from photos.members import Listing, Member, read_at
+from photos.names import DIGITS, Names
+
+LONGEST_ROW = 100_000_000  # bytes of a .tsv file; MS-Celeb-1M's are some 10,000 long
+ROWS = 64  # of a .parquet file, in memory at a time
+
+
+def is_binary(kind):
+    """Whether a pyarrow type is one of bytes."""
+    return str(kind) in ("binary", "large_binary")
+
+
+def open_parquet(path):
+    """A .parquet file -> (pyarrow's ParquetFile, the path of the column of images). Raises UserError."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UserError(f"{path}: .parquet files need the package pyarrow; type: pip install pyarrow") from error
+    try:
+        file = parquet.ParquetFile(path, pre_buffer=False)
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path}: can't be read as a .parquet file ({reason}); copy it again from its source"
+        ) from error
+    for field in file.schema_arrow:
+        if pyarrow.types.is_struct(field.type) and any(p.name == "bytes" and is_binary(p.type) for p in field.type):
+            return file, f"{field.name}.bytes"
+    for field in file.schema_arrow:
+        if is_binary(field.type):
+            return file, field.name
+    columns = ", ".join(file.schema_arrow.names)
+    raise UserError(
+        f"{path}: has no column of images, which is binary, or a struct with binary `bytes`; its columns: {columns}"
+    )
+
+
+def list_parquet(path, prefix, wanted=None):
+    """The rows of a .parquet file, numbered from 0 -> Listing. Raises UserError."""
+    rows = np.arange(open_parquet(path)[0].metadata.num_rows)
+    return Listing(Names.numbered(prefix, rows), rows, np.zeros(len(rows), np.int64), {})
+
+
+def each_in_parquet(path, prefix, wanted=None):
+    """Yield (name, bytes) of each row with an image, in stored order, ROWS of them in memory."""
+    row = 0
+    file, column = open_parquet(path)
+    for batch in file.iter_batches(ROWS, columns=[column]):
+        for content in images_of(batch.column(0)):
+            if content is not None:
+                yield f"{prefix}{row:0{DIGITS}d}", content
+            row += 1
+
+
+def images_of(column):
+    """The values of a column of images: bytes, or None."""
+    return [value["bytes"] if isinstance(value, dict) else value for value in column.to_pylist()]
+
+
+@functools.lru_cache(maxsize=2)
+def row_group(path, group):
+    """The images of a row group."""
+    file, column = open_parquet(path)
+    return images_of(file.read_row_group(group, columns=[column]).column(0))
+
+
+@functools.lru_cache(maxsize=4096)
+def row_ends(path):
+    """Where each row group ends, in rows."""
+    metadata = open_parquet(path)[0].metadata
+    return np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)])
+
+
+_one_at_a_time = threading.Lock()  # so that two threads do not read the same row group
+
+
+def read_parquet(path, position, length=None):
+    """The image in a row. Fast only where rows are asked for in their order. Raises PhotoError."""
+    with _one_at_a_time:
+        ends = row_ends(path)
+        group = int(np.searchsorted(ends, position, side="right"))
+        content = row_group(path, group)[position - (ends[group - 1] if group else 0)]
+    if content is None:
+        raise PhotoError("a row without an image")
+    return content
+
+
+def rows_of_tsv(path):
+    """Yield (person, position of the last column, its length) of each row of an MS-Celeb-1M file. Raises UserError.
+
+    The first column is the person's Freebase MID (m.0abc), the last one the JPEG as base64.
+    """
+    start = 0
+    with open(path, "rb") as file:
+        for row, line in enumerate(iter(lambda: file.readline(LONGEST_ROW), b""), start=1):
+            if len(line) == LONGEST_ROW:
+                raise UserError(f"{path}: row {row} is longer than {LONGEST_ROW:,} bytes; not a file of MS-Celeb-1M")
+            text = line.rstrip(b"\r\n")
+            last = text.rfind(b"\t") + 1
+            person = text[: min(40, text.find(b"\t"))].decode(errors="replace") if last else "_"
+            yield re.sub(r"[^\w.-]", "_", person), start + last, len(text) - last
+            start += len(line)
+
+
+def each_in_tsv(path, prefix, wanted=None):
+    """Yield (name, Member) of each row. The name is <file>/<person>/<row, counted from 1>.jpg. Raises UserError."""
+    for row, (person, position, length) in enumerate(rows_of_tsv(path), start=1):
+        yield f"{prefix}{person}/{row:0{DIGITS}d}.jpg", Member(read_tsv, path, position, length)
+
+
+def list_tsv(path, prefix, wanted=None):
+    """The rows of a .tsv file, sorted by person -> Listing. Raises UserError."""
+    codes, person_of_row, positions, lengths = {}, array("q"), array("q"), array("q")
+    for person, position, length in rows_of_tsv(path):
+        person_of_row.append(codes.setdefault(person, len(codes)))
+        positions.append(position)
+        lengths.append(length)
+    persons = sorted(codes, key=lambda person: person + "/")
+    rank = np.empty(len(codes), np.int64)
+    rank[[codes[person] for person in persons]] = range(len(persons))
+    ranks = rank[np.array(person_of_row, np.int64)]
+    order = np.argsort(ranks, kind="stable")
+    names = (f"{prefix}{persons[ranks[row]]}/{row + 1:0{DIGITS}d}.jpg" for row in order)
+    return Listing(Names(names), np.array(positions, np.int64)[order], np.array(lengths, np.int64)[order], {})
+
+
+def read_tsv(path, position, length):
+    """The photo whose base64 text is at a position. Raises PhotoError."""
+    try:
+        return base64.b64decode(read_at(path, position, length), validate=True)
+    except ValueError as error:
+        raise PhotoError("not base64") from error
