@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a DCGAN on a folder of images.
+"""Train a DCGAN on images, in a folder or in a container such as a .zip or .parquet file.
 
     ./train-dcgan.py --dataset ./data/your-dataset/aligned --epoch 20
 

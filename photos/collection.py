@@ -4,13 +4,14 @@ import collections
 import functools
 import io
 import os
+from array import array
 
 import numpy as np
 
 from errors import UserError, printable
 from photos import containers, finding
 from photos.members import Member, prefix_of
-from photos.names import Names
+from photos.names import Names, append
 
 
 class Photos:
@@ -95,12 +96,17 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
                 f"align_faces.py; for this, unpack it: {containers.unpack_command(container)}"
             )
     prefixes = [prefix_of(container, root) for container in paths]
-    listings = list(containers.list_containers(paths, prefixes, wanted))
-    for listing in listings:
-        skipped.update(listing.skipped)
-    number = np.repeat(np.arange(len(listings), dtype=np.int32), [len(listing.names) for listing in listings])
-    places = [number, *(np.concatenate([listing[column] for listing in listings]) for column in (1, 2))]
-    names = Names.joined([listing.names for listing in listings])
+    places = [array("q"), array("q"), array("q")]
+
+    def parts():
+        for number, listing in enumerate(containers.list_containers(paths, prefixes, wanted)):
+            for column, values in zip(places, (np.full(len(listing.names), number), *listing[1:3])):
+                append(column, values)
+            skipped.update(listing.skipped)
+            yield listing.names
+
+    names = Names.joined(parts())
+    places = [np.frombuffer(column, np.int64) for column in places]
     if not len(names):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common(5)) or "nothing"
         raise UserError(f"{flag} {path}: no images in it (it holds {printable(reasons)})")

@@ -77,6 +77,9 @@ def check_kind(path, flag):
     kind = kind_of(path)
     if kind is None:
         what = "is empty" if not os.path.getsize(path) else "is no container of photos that this program reads"
+        with open(path, "rb") as file:
+            if b"<html" in file.read(512).lower():
+                what = "is a web page (a download that failed is often one); download the file again"
         raise UserError(
             f"{flag} {path}: {what}; give a folder of photos, or a {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file"
         )

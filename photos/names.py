@@ -12,6 +12,11 @@ DIGITS = 10  # of a record or row number, so that the order of names is the orde
 AT_A_TIME = 1 << 18  # names that are Python objects at once
 
 
+def append(column, values):
+    """Add integers, a NumPy array, to an array("q"), which grows in place."""
+    column.frombytes(np.ascontiguousarray(values, np.int64).view(np.uint8))
+
+
 class Names:
     """A sequence of str that holds its names as one array of bytes, and where each one ends.
 
@@ -48,13 +53,12 @@ class Names:
 
     @classmethod
     def joined(cls, parts):
-        """The names of several Names, one after the other."""
-        parts = [part for part in parts if len(part)]
-        if len(parts) < 2:
-            return parts[0] if parts else cls()
-        starts = np.cumsum([0] + [len(part.characters) for part in parts[:-1]])
-        ends = [part.ends + start for part, start in zip(parts, starts)]
-        return cls._of(np.concatenate([part.characters for part in parts]), np.concatenate(ends))
+        """The names of several Names, one after the other. Of an iterator, no part is kept."""
+        characters, ends = bytearray(), array("q")
+        for part in parts:
+            append(ends, part.ends + len(characters))
+            characters += memoryview(part.characters)
+        return cls._of(np.frombuffer(characters, np.uint8), np.frombuffer(ends, np.int64))
 
     def __len__(self):
         return len(self.ends)
@@ -91,6 +95,6 @@ class Names:
 
     def digest(self):
         """A hexadecimal digest of all the names and their order."""
-        digest = hashlib.blake2b(self.ends.tobytes(), digest_size=16)
-        digest.update(self.characters.tobytes())
+        digest = hashlib.blake2b(self.ends, digest_size=16)
+        digest.update(self.characters)
         return digest.hexdigest()

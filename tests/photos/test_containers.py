@@ -238,6 +238,7 @@ def corrupt(path, at, content):
     [
         ("empty.rec", "empty.rec: is empty; give a folder of photos, or a .rec, .zip"),
         ("text.zip", "text.zip: is no container of photos that this program reads"),
+        ("page.zip", "page.zip: is a web page .a download that failed"),
         ("nothing.zip", r"no images in it \(it holds nothing\)"),
         ("texts.zip", r"no images in it \(it holds 2 .txt\)"),
         ("cut.zip", "cut.zip: its list of members can't be read"),
@@ -256,6 +257,8 @@ def test_what_is_no_container_of_photos_is_refused_before_work(tmp_path, content
         write_rec(path, [(0, contents[0]), (1, contents[1])], index=False)
     if name == "empty.rec":
         path.touch()
+    elif name == "page.zip":
+        path.write_text("<!DOCTYPE html><html><head><title>Quota exceeded</title>")
     elif name == "text.zip":
         path.write_text("Rar!, or anything else")
     elif name in ("nothing.zip", "texts.zip", "cut.zip"):

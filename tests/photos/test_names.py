@@ -16,7 +16,7 @@ def test_names_are_kept_as_a_list_keeps_them(texts):
     kept = Names(texts)
     assert list(kept) == texts == [kept[i] for i in range(len(kept))]
     assert kept == texts and list(kept[1:5]) == texts[1:5] and list(kept[::-2]) == texts[::-2]
-    assert list(Names.joined([kept, Names(["x"]), kept])) == [*texts, "x", *texts]
+    assert list(Names.joined([kept, Names(["x"]), Names(texts)])) == [*texts, "x", *texts]
 
 
 @given(TEXTS, st.text(max_size=3).filter(str.isascii))
