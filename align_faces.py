@@ -75,9 +75,8 @@ def refuse_openface_order(arguments):
 
 def check(settings, inspect):
     """Refuse, before any work, what can't be done. Raises UserError, ModuleNotFoundError."""
-    from alignment import inputs
-
-    inputs.check(settings)
+    if not os.path.exists(settings.input):
+        raise UserError(f"input {settings.input}: no such folder or file")
     folders = [os.path.realpath(folder) for folder in (settings.input, settings.output)]
     if folders[0] == folders[1]:
         raise UserError(f"{settings.output}: the output must be another folder than the input")
@@ -107,10 +106,11 @@ def main(arguments):
     inspect = options.pop("inspect")
     settings = AlignSettings(**options | dict(workers=options["workers"] or cores(), shard=options["shard"] or (1, 1)))
     check(settings, inspect)
-    cli.raise_on_signals()
-    from alignment import folder
+    from alignment import folder, inputs
 
-    return folder.align_folder(settings, inspect)
+    photos = inputs.Input(settings)
+    cli.raise_on_signals()
+    return folder.align_folder(settings, photos, inspect)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Aligning a folder of photos: what is left to do, progress, and how it ended."""
 
-import collections
 import contextlib
 import dataclasses
 import os
@@ -13,14 +12,14 @@ from tqdm import tqdm
 from alignment import inputs, workers
 from alignment.outputs import write_inspection_sheet
 from alignment.report import Report, row_of
-from errors import UserError
 from photos.containers import may_be_container
 
 
-def align_folder(settings, inspect=None):
+def align_folder(settings, photos, inspect=None):
     """Align what is left to do, and print progress and outcome. Returns the exit code.
 
     settings: an AlignSettings
+    photos: the inputs.Input of these settings
     inspect: path of a grid of faces to write at the end, or None
 
     A KeyboardInterrupt whose argument is an exit code ends it in good order. Raises UserError.
@@ -29,8 +28,8 @@ def align_folder(settings, inspect=None):
     report = Report(settings)
     settings = dataclasses.replace(settings, ignores_case=report.ignores_case)
     progress = Progress(report.counts)
-    threading.Thread(target=count, args=(settings, progress), daemon=True).start()
-    skipped = collections.Counter()
+    threading.Thread(target=count, args=(photos, progress), daemon=True).start()
+    skipped = photos.skipped
 
     def skip(path, reason):
         if reason in ("hidden", "no ending") or reason.startswith("."):
@@ -38,7 +37,7 @@ def align_folder(settings, inspect=None):
         elif inputs.in_shard(path, settings.shard) and path not in report.done:
             report.add([row_of(path, outcome="unreadable", reason=reason)])
 
-    missing = (photo for photo in inputs.find(settings, skip, skipped) if photo[0] not in report.done)
+    missing = (photo for photo in photos.photos(skip) if photo[0] not in report.done)
     code = 0
     try:
         for rows in workers.align_all(settings, missing):
@@ -63,10 +62,10 @@ def align_folder(settings, inspect=None):
     return code
 
 
-def count(settings, progress):
+def count(photos, progress):
     """Count the photos of the input, for the time left. Runs in a thread beside the alignment."""
-    with contextlib.suppress(UserError):  # which the alignment meets too
-        progress.bar.total = inputs.count(settings)
+    with contextlib.suppress(OSError):  # which the alignment meets too
+        progress.bar.total = photos.count()
 
 
 class Progress:

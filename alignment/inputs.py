@@ -1,7 +1,6 @@
 """The photos to align: finding them in a folder or in containers, dividing them into shards, and decoding them."""
 
 import contextlib
-import dataclasses
 import hashlib
 import io
 import os
@@ -14,55 +13,71 @@ from photos import collection, containers, decoding, finding
 from photos.members import Member, prefix_of
 
 
-def find(settings, skip=lambda path, reason: None, skipped=None):
-    """Yield (path relative to the input, source) of each photo of the settings' shard, as they are found.
+class Input:
+    """What an alignment reads: a folder of photos, or containers. What can be listed is listed once, when it is opened.
 
-    A source is what `decode` takes.
+    `skipped` is a Counter of the reasons why files beside containers, or members of them, are no photos.
 
-    skip: called as skip(path, reason) for what is not yielded: files, and containers that end early
-    skipped: a Counter of why members of containers are no photos
-
-    Raises UserError.
+    Raises UserError for an input that is missing, a container that can't be read, and containers without photos.
     """
-    paths, root, _ = collection.find_containers(settings.input, "input", [settings.output])
-    if paths is None:
-        names = finding.walk_photos(settings.input, skip, finding.may_be_photo, leave_out=[settings.output])
-        found = ((name, os.path.join(root, name)) for name in names)
-    else:
-        found = (photo for path in paths for photo in in_container(path, prefix_of(path, root), skip, skipped))
-    return (photo for photo in found if in_shard(photo[0], settings.shard))
 
+    def __init__(self, settings):
+        self.settings = settings
+        self.containers, self.root, self.skipped = collection.find_containers(
+            settings.input, "input", [settings.output]
+        )
+        if self.containers is None:
+            self.skipped.clear()
+            return
+        self.kinds = [containers.check_kind(path, "input") for path in self.containers]
+        self.prefixes = [prefix_of(path, self.root) for path in self.containers]
+        self.listings = {}
+        for path, prefix, kind in zip(self.containers, self.prefixes, self.kinds):
+            if kind.each is None:
+                self.listings[path] = kind.list(path, prefix, finding.may_be_photo)
+                self.skipped.update(self.listings[path].skipped)
+            elif kind.check:
+                kind.check(path)
+        damaged = []
+        if next(self.all_photos(lambda name, _reason: damaged.append(name)), None) is None and not damaged:
+            raise UserError(f"input {settings.input}: no photos in it")
 
-def in_container(path, prefix, skip, skipped):
-    """Yield (name, source) of each photo in a container. Raises UserError."""
-    kind = containers.check_kind(path, "input")
-    if kind.each:
-        try:
-            yield from kind.each(path, prefix, finding.may_be_photo)
-        except decoding.PhotoError as error:
-            skip(prefix[:-1], str(error))
-        return
-    listing = kind.list(path, prefix, finding.may_be_photo)
-    if skipped is not None:
-        skipped.update(listing.skipped)
-    for name, position, length in zip(listing.names, listing.positions, listing.lengths):
-        yield name, Member(kind.read, path, int(position), int(length))
+    def photos(self, skip):
+        """Yield (name, source) of each photo of the settings' shard, as they are found.
 
+        A source is what `decode` takes.
 
-def count(settings):
-    """How many photos the settings' shard has; None where that takes long. Raises UserError."""
-    paths, *_ = collection.find_containers(settings.input, "input", [settings.output])
-    if paths and any(containers.check_kind(path, "input").each for path in paths):
-        return None
-    return sum(1 for _ in find(settings))
+        skip: called as skip(name, reason) for files that are not yielded, and containers that are damaged
+        """
+        return (photo for photo in self.all_photos(skip) if in_shard(photo[0], self.settings.shard))
 
+    def all_photos(self, skip):
+        """Yield (name, source) of each photo of all shards."""
+        if self.containers is None:
+            names = finding.walk_photos(self.root, skip, finding.may_be_photo, leave_out=[self.settings.output])
+            yield from ((name, os.path.join(self.root, name)) for name in names)
+            return
+        for path, prefix, kind in zip(self.containers, self.prefixes, self.kinds):
+            try:
+                yield from kind.each(path, prefix, finding.may_be_photo) if kind.each else self.listed(path, kind)
+            except decoding.PhotoError as error:
+                skip(prefix[:-1], str(error))
 
-def check(settings):
-    """Refuse an input that is missing, or containers without photos, before any work. Raises UserError."""
-    everything = find(dataclasses.replace(settings, shard=(1, 1)))
-    paths, *_ = collection.find_containers(settings.input, "input", [settings.output])
-    if paths and next(everything, None) is None:
-        raise UserError(f"input {settings.input}: no photos in it")
+    def listed(self, path, kind):
+        """Yield (name, Member) of each photo of a container that was listed."""
+        listing = self.listings[path]
+        for name, position, length in zip(listing.names, listing.positions, listing.lengths):
+            yield name, Member(kind.read, path, int(position), int(length))
+        if listing.damaged:
+            raise decoding.PhotoError(listing.damaged)
+
+    def count(self):
+        """How many photos the settings' shard has; None where only reading them all tells."""
+        if self.containers is None:
+            return sum(1 for _ in self.photos(lambda path, reason: None))
+        if any(kind.each for kind in self.kinds):
+            return None
+        return sum(in_shard(name, self.settings.shard) for listing in self.listings.values() for name in listing.names)
 
 
 def in_shard(relative, shard):

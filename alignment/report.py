@@ -14,6 +14,7 @@ from alignment.inputs import in_shard
 from errors import UserError
 
 IGNORES_CASE = "ignores case"
+OLDER_ROW = re.compile(r"(\.tsv/[^/]*/)(\d{8}\.jpg)$")  # of a .tsv file; its number has ten digits now
 COLUMNS = ["input", "output", "outcome", "faces", "box", "reason"]
 
 
@@ -132,7 +133,10 @@ def read_rows(path):
             rows = csv.reader(file)
             if next(rows, COLUMNS) != COLUMNS:
                 raise UserError(f"{path}: not a report of this program; move it elsewhere")
-            yield from (from_cells(dict(zip(COLUMNS, row))) for row in rows if len(row) == len(COLUMNS))
+            for row in rows:
+                if len(row) == len(COLUMNS):
+                    row[0] = OLDER_ROW.sub(r"\g<1>00\2", row[0])
+                    yield from_cells(dict(zip(COLUMNS, row)))
     except FileNotFoundError:
         return
     except csv.Error as error:

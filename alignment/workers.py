@@ -19,6 +19,7 @@ from alignment.report import row_of
 from photos import decoding
 
 PHOTOS_PER_TASK = 8  # handed to a worker at once, some 0.2 s of work
+BYTES_PER_TASK = 1 << 24  # as the photos of compressed containers travel
 
 
 class Worker:
@@ -100,7 +101,7 @@ def align_all(settings, found):
     only that photo is lost: the batches in progress are done again, apart.
     """
     pending = {}
-    batches = iter(lambda: list(itertools.islice(found, PHOTOS_PER_TASK)), [])
+    batches = batches_of(found)
     pool = new_pool(settings.workers)
     try:
         while True:
@@ -125,6 +126,19 @@ def align_all(settings, found):
                 pending, pool = {}, new_pool(settings.workers)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def batches_of(found):
+    """Yield lists of photos for a task: PHOTOS_PER_TASK, or fewer if they come as bytes, and many."""
+    batch, size = [], 0
+    for name, source in found:
+        batch.append((name, source))
+        size += len(source) if isinstance(source, bytes) else 0
+        if len(batch) == PHOTOS_PER_TASK or size > BYTES_PER_TASK:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def align_apart(settings, batch):

@@ -7,7 +7,7 @@ import zlib
 
 from errors import UserError
 from photos.decoding import PhotoError
-from photos.members import MOST_BYTES, clean, listing, read_at, reason_to_skip
+from photos.members import ENDS_EARLY, MOST_BYTES, clean, listing, read_at, reason_to_skip
 
 LOCAL = struct.Struct("<4s2xHH16xHH")  # of a zip member: signature, flags, method, lengths of its name and extra field
 ENCRYPTED = 1  # a bit of the flags
@@ -50,14 +50,13 @@ def read_zip(path, position, length):
 def list_tar(path, prefix, wanted):
     """The photos in an uncompressed .tar file -> Listing. Raises UserError.
 
-    Where the file ends early, the members up to there count; opening the last one may say that it is truncated.
+    Where the file ends early, the members up to there count; opening the last one may say that it is truncated too.
     """
     cut = []
     with open_tar(path, "r:") as archive:
         members = ((m.name, m.offset_data, m.size) for m in each_member(archive, cut))
         found = listing(members, prefix, wanted)
-    found.skipped.update({f"the container {prefix[:-1]} ends early": 1} if cut else {})
-    return found
+    return found._replace(damaged=ENDS_EARLY) if cut else found
 
 
 def each_in_tar(path, prefix, wanted):
@@ -76,7 +75,7 @@ def each_in_tar(path, prefix, wanted):
                     cut.append(error)
                     break
     if cut:
-        raise PhotoError(f"the container ends early ({cut[0]}); what was in it before was read")
+        raise PhotoError(ENDS_EARLY)
 
 
 def open_tar(path, mode):

@@ -22,12 +22,14 @@ class Photos:
     containers: paths of the containers; None for a folder of photos
     places: int64 arrays of each photo's container, position and length; None for a folder of photos
     skipped: Counter of the reasons why other files and members are not among them
+    damaged: {container: why photos may be missing}
     """
 
-    def __init__(self, path, root, names, containers=None, places=None, skipped=None):
+    def __init__(self, path, root, names, containers=None, places=None, skipped=None, damaged=None):
         self.path, self.root, self.names = path, root, names
         self.containers, self.places = containers, places
         self.skipped = skipped if skipped is not None else collections.Counter()
+        self.damaged = damaged or {}
 
     def __len__(self):
         return len(self.names)
@@ -37,7 +39,7 @@ class Photos:
         if isinstance(which, slice) and which.indices(len(self)) == (0, len(self), 1):
             return self
         places = self.places and [column[which] for column in self.places]
-        return Photos(self.path, self.root, self.names[which], self.containers, places, self.skipped)
+        return Photos(self.path, self.root, self.names[which], self.containers, places, self.skipped, self.damaged)
 
     def source(self, index):
         """Where a photo is: the path of its file, or a Member of a container."""
@@ -80,6 +82,7 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
     """
     paths, root, skipped = find_containers(path, flag, leave_out)
     if paths is None:
+        skipped.clear()
 
         def skip(name, reason):
             skipped[f"container {name}" if containers.may_be_container(name) else reason] += 1
@@ -96,13 +99,14 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
                 f"align_faces.py; for this, unpack it: {containers.unpack_command(container)}"
             )
     prefixes = [prefix_of(container, root) for container in paths]
-    places = [array("q"), array("q"), array("q")]
+    places, damaged = [array("q"), array("q"), array("q")], {}
 
     def parts():
         for number, listing in enumerate(containers.list_containers(paths, prefixes, wanted)):
             for column, values in zip(places, (np.full(len(listing.names), number), *listing[1:3])):
                 append(column, values)
             skipped.update(listing.skipped)
+            damaged.update({prefixes[number][:-1]: listing.damaged} if listing.damaged else {})
             yield listing.names
 
     names = Names.joined(parts())
@@ -110,7 +114,7 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
     if not len(names):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common(5)) or "nothing"
         raise UserError(f"{flag} {path}: no images in it (it holds {printable(reasons)})")
-    return Photos(path, root, names, paths, places, skipped)
+    return Photos(path, root, names, paths, places, skipped, damaged)
 
 
 def find_containers(path, flag, leave_out=()):
@@ -124,7 +128,8 @@ def find_containers(path, flag, leave_out=()):
     if not os.path.isdir(path):
         raise UserError(f"{flag} {path}: no such folder or file")
     found, skipped = [], collections.Counter()
-    for name in finding.walk_photos(path, lambda *_: None, is_image_or_container, leave_out):
+    walked = finding.walk_photos(path, lambda _name, reason: skipped.update([reason]), is_image_or_container, leave_out)
+    for name in walked:
         if finding.is_image(name):
             return None, path, skipped
         container = os.path.join(path, name)

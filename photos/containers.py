@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 import tarfile
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ class Kind(NamedTuple):
     each: Callable | None = (
         None  # (path, prefix, wanted) -> (name, bytes or Member) in stored order, where that is better
     )
+    check: Callable | None = None  # (path) -> None: raises UserError for what is no such container
     any_order: bool = True  # whether photos are read fast in any order
 
 
@@ -36,7 +38,14 @@ KINDS = {
         Kind(".zip", archives.list_zip, archives.read_zip),
         Kind(".tar", archives.list_tar),
         Kind("compressed .tar", None, None, archives.each_in_tar, any_order=False),
-        Kind(".parquet", tables.list_parquet, tables.read_parquet, tables.each_in_parquet, any_order=False),
+        Kind(
+            ".parquet",
+            tables.list_parquet,
+            tables.read_parquet,
+            tables.each_in_parquet,
+            tables.open_parquet,
+            any_order=False,
+        ),
         Kind(".tsv", tables.list_tsv, tables.read_tsv, tables.each_in_tsv),
     )
 }
@@ -89,7 +98,7 @@ def check_kind(path, flag):
 def unpack_command(path):
     """The command that turns a compressed .tar file into one to train from."""
     with open(path, "rb") as file:
-        return f"{UNPACKERS[file.read(2)]} {path}"
+        return f"{UNPACKERS[file.read(2)]} --keep {shlex.quote(path)}"
 
 
 def list_container(wanted, path, prefix):

@@ -15,7 +15,8 @@ from photos.names import Names
 MOST_BYTES = 256 << 20  # of one member, so that no container fills the memory
 MOST_OPEN = 200  # files that stay open; systems allow a process 256 or more
 TRUNCATED = "truncated: its container ends early"
-ODD = re.compile(r"\\|//|(^|/)\.{1,2}(/|$)|^/")  # what a cleaned name does not have
+ENDS_EARLY = "truncated: the container ends early, and photos may be missing"
+ODD = re.compile(r"\0|\\|//|(^|/)\.{1,2}(/|$)|^/")  # what a cleaned name does not have
 
 _descriptors = {}  # of this process: {path: file descriptor}
 
@@ -27,6 +28,7 @@ class Listing(NamedTuple):
     positions: np.ndarray  # int64: where each begins, in bytes; in a .parquet file, its row
     lengths: np.ndarray  # int64: how many bytes to read there
     skipped: dict  # {reason: number of members that are no photos}
+    damaged: str | None = None  # why some photos may be missing
 
 
 class Member(NamedTuple):
@@ -72,6 +74,8 @@ def prefix_of(container, root):
 
 def reason_to_skip(name, wanted):
     """Why a member of an archive is no photo, by its name; None for a photo."""
+    if not name:
+        return "no name"
     if name.startswith(".") or "/." in name:
         return "hidden"
     if name.startswith("__MACOSX/"):
@@ -81,7 +85,9 @@ def reason_to_skip(name, wanted):
 
 def clean(name):
     """The name of a member without what could lead out of a folder: /a, ./a, b/../a and \\a are all "a"."""
-    return posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/") if ODD.search(name) else name
+    return (
+        posixpath.normpath("/" + re.sub(r"\0", "", name).replace("\\", "/")).lstrip("/") if ODD.search(name) else name
+    )
 
 
 def listing(entries, prefix, wanted):

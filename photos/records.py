@@ -7,15 +7,18 @@ occurred in it. The payload is a header <IfQQ (flag, label, id, id2), `flag` lab
 image's file. Sources: dmlc-core's recordio.h, MXNet's recordio.py.
 """
 
+import math
 import os
 import struct
+import warnings
+from array import array
 
 import numpy as np
 
 from errors import UserError
 from photos.decoding import PhotoError
-from photos.members import TRUNCATED, Listing, read_at
-from photos.names import Names
+from photos.members import ENDS_EARLY, TRUNCATED, Listing, read_at
+from photos.names import DIGITS, Names
 
 MAGIC = b"\x0a\x23\xd7\xce"
 PART, HEADER = struct.Struct("<4sI"), struct.Struct("<IfQQ")
@@ -30,33 +33,37 @@ def list_members(path, prefix, wanted=None):
     """The records that hold an image, in the order of their keys -> Listing. Raises UserError.
 
     The keys are those of the .idx beside the file, else the ids in the records' headers, or, if these
-    are not unique, the records' numbers from 0.
+    are not unique or have more than DIGITS digits, the records' numbers from 0.
     """
     index, size = os.path.splitext(path)[0] + ".idx", os.path.getsize(path)
     if os.path.exists(index):
         keys, positions = read_index(index, path, size)
         ends = np.append(np.unique(positions), size)
         lengths = ends[np.searchsorted(ends, positions, side="right")] - positions
-        images = look_into_small(path, positions, lengths)
+        images, rest = look_into_small(path, positions, lengths), 0
     else:
-        keys, positions, lengths, images = scan(path, size)
+        keys, positions, lengths, images, rest = scan(path, size)
     skipped = {"record without an image": int((~images).sum())} if not images.all() else {}
     keys, positions, lengths = keys[images], positions[images], lengths[images]
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
-    if (keys[1:] == keys[:-1]).any():
+    if (keys[1:] == keys[:-1]).any() or (len(keys) and not 0 <= keys[0] <= keys[-1] < 10**DIGITS):
         keys = order = np.arange(len(keys))
-    return Listing(Names.numbered(prefix, keys), positions[order], lengths[order], skipped)
+    damaged = ENDS_EARLY if rest else None
+    return Listing(Names.numbered(prefix, keys), positions[order], lengths[order], skipped, damaged)
 
 
 def read_index(index, path, size):
     """Keys and positions of an .idx: int64 arrays. Raises UserError if it disagrees with its .rec."""
     name, remedy = os.path.basename(path), "move the .idx away, and the .rec is read without it"
     try:
-        with open(index, "rb") as file:
-            keys, positions = np.array(file.read().split(), np.int64).reshape(-1, 2).T
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an empty file
+            keys, positions = np.loadtxt(index, np.int64, ndmin=2).reshape(-1, 2).T
     except (ValueError, OverflowError) as error:
         raise UserError(f"{index}: has no lines of a key and a position; {remedy}") from error
+    if size and (not len(keys) or end_of(path, int(positions.max())) < size):
+        raise UserError(f"{index}: lists {len(keys):,} records, but {name} has more after them; {remedy}")
     some = range(0, len(keys), max(1, len(keys) // CHECKED))
     for at in {*some, len(keys) - 1} if len(keys) else ():
         try:
@@ -67,6 +74,19 @@ def read_index(index, path, size):
             where = f"which has no record at byte {positions[at]:,} (key {keys[at]})"
             raise UserError(f"{index}: disagrees with {name}, {where}; {remedy}")
     return keys, positions
+
+
+def end_of(path, position):
+    """Where the record at a position ends, in bytes, with all its parts; infinity if there is none."""
+    flag = 1
+    while flag in (1, 2):
+        try:
+            magic, kind = PART.unpack(read_at(path, position, PART.size))
+        except PhotoError:
+            return math.inf
+        flag, length = unpack_kind(kind) if magic == MAGIC else (0, math.inf)
+        position += PART.size + (length + 3) // 4 * 4
+    return position
 
 
 def look_into_small(path, positions, lengths):
@@ -93,12 +113,12 @@ def unpack_kind(kind):
 
 
 def scan(path, size):
-    """Find the records of a file without .idx -> keys, positions, lengths, which hold an image.
+    """Find the records of a file without .idx -> keys, positions, lengths, which hold an image, bytes left at the end.
 
     A last record that the file cuts off is listed: opening it says that it is truncated. Raises
     UserError where a record should begin and does not.
     """
-    keys, positions, lengths, images = [], [], [], []
+    keys, positions, lengths, images = array("q"), array("q"), array("q"), array("b")
     at = start = first = key = 0
     image, block, wanted = True, b"", BLOCK
     with open(path, "rb") as file:
@@ -118,12 +138,12 @@ def scan(path, size):
                 key = HEADER.unpack_from(head, PART.size)[2] % (1 << 63) if len(head) == HEAD else 0
             wanted = BLOCK if length < LARGE else HEAD
             at += PART.size + (length + 3) // 4 * 4
-            if flag in (0, 3) or at >= size:
+            if flag in (0, 3) or at + PART.size > size:
                 keys.append(key)
                 positions.append(first)
                 lengths.append(at - first)
                 images.append(image)
-    return (*(np.array(column, np.int64) for column in (keys, positions, lengths)), np.array(images, bool))
+    return (*(np.array(column, np.int64) for column in (keys, positions, lengths)), np.array(images, bool), size - at)
 
 
 def read(path, position, length):

@@ -1,6 +1,7 @@
 """Reading .parquet files, as Hugging Face's data sets come, and the .tsv files of MS-Celeb-1M."""
 
 import base64
+import contextlib
 import functools
 import re
 import threading
@@ -14,7 +15,7 @@ from photos.members import Listing, Member, read_at
 from photos.names import DIGITS, Names
 
 LONGEST_ROW = 100_000_000  # bytes of a .tsv file; MS-Celeb-1M's are some 10,000 long
-ROWS = 64  # of a .parquet file, in memory at a time
+ROWS = 64  # of a .parquet file that are Python objects at a time
 
 
 def is_binary(kind):
@@ -55,14 +56,25 @@ def list_parquet(path, prefix, wanted=None):
 
 
 def each_in_parquet(path, prefix, wanted=None):
-    """Yield (name, bytes) of each row with an image, in stored order, ROWS of them in memory."""
+    """Yield (name, bytes) of each row, in stored order; a row group is in memory at a time. Raises PhotoError."""
     row = 0
     file, column = open_parquet(path)
-    for batch in file.iter_batches(ROWS, columns=[column]):
-        for content in images_of(batch.column(0)):
-            if content is not None:
-                yield f"{prefix}{row:0{DIGITS}d}", content
-            row += 1
+    with damage_as_photo_error("damaged after row {}, and photos may be missing", lambda: row):
+        for batch in file.iter_batches(ROWS, columns=[column]):
+            for content in images_of(batch.column(0)):
+                yield f"{prefix}{row:0{DIGITS}d}", content or b""
+                row += 1
+
+
+@contextlib.contextmanager
+def damage_as_photo_error(reason, row):
+    """Raise pyarrow's errors of a damaged file as PhotoError."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        raise PhotoError(reason.format(row())) from error
 
 
 def images_of(column):
@@ -72,9 +84,10 @@ def images_of(column):
 
 @functools.lru_cache(maxsize=2)
 def row_group(path, group):
-    """The images of a row group."""
+    """The images of a row group. Raises PhotoError."""
     file, column = open_parquet(path)
-    return images_of(file.read_row_group(group, columns=[column]).column(0))
+    with damage_as_photo_error("the container is damaged here (row group {})", lambda: group):
+        return images_of(file.read_row_group(group, columns=[column]).column(0))
 
 
 @functools.lru_cache(maxsize=4096)

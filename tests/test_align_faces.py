@@ -382,7 +382,11 @@ def test_a_second_run_on_the_same_output_is_refused(raw, tmp_path):
             [".", "align", "outerEyesAndNose", "o", "--size", "96"],
             "this is the order of OpenFace; type: ./align_faces.py . o --landmarks outerEyesAndNose --size 96",
         ),
-        (["file.txt", "o"], "input file.txt: is empty; give a folder of photos, or a .rec, .zip"),
+        (
+            ["file.txt", "o"],
+            "input file.txt: is empty; give a folder of photos, or a .rec, .zip, .tar, .tgz, .parquet, .tsv, .tar.gz, "
+            ".tar.bz2 or .tar.xz file",
+        ),
         ([".", "o", "--size", "0"], "--size 0: must be a whole number from 8 to 1024"),
         ([".", "o", "--shard", "5/4"], "--shard 5/4: must be K/N with K from 1 to N, such as 3/16"),
         ([".", "o", "--predictor", "p"], "--predictor p: no such file"),

@@ -120,7 +120,7 @@ def test_terminal_shows_a_bar_with_losses(tiny):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--dataset", "nowhere"], "--dataset nowhere: no such folder"),
+        (["--dataset", "nowhere"], "--dataset nowhere: no such folder or file"),
         (["--dataset", ".", "--epoch", "0"], "--epoch 0: must be a whole number of at least 1"),
         (["--epoch", "3"], "the following arguments are required: --dataset; --help shows how it is used"),
     ],

@@ -71,7 +71,7 @@ class ImageData:
         found = collection.find(dataset, flag, leave_out)
         training, held_out = split(found.root, found.names) if split else (slice(None), [])
         self.held_out, found = found.names[held_out], found.take(training)
-        self.found, self.photos, self.bad = len(found), found.take(slice(train_size)), {}
+        self.found, self.photos, self.bad = len(found), found.take(slice(train_size)), dict(found.damaged)
         self.names = self.photos.names
         self.bad_allowed = decoding.bad_allowed(max_bad, len(self.photos))
         if len(self.photos) < batch_size:
@@ -79,8 +79,9 @@ class ImageData:
             held = f" beside the {len(self.held_out):,} held out" if len(self.held_out) else ""
             raise UserError(
                 f"{flag} {dataset}: {what} {len(self.photos)} images{held}, fewer than --batch_size {batch_size}; "
-                "add images or lower --batch_size" + (", or hold out fewer" if held else "")
+                "add images or lower --batch_size" + (", or hold out fewer" if held else "") + beside_containers(found)
             )
+        self.check_bad()
         shape = [self._cacheable(cache), image_size, image_size, c_dim]
         self.cache = np.empty(shape, np.uint8)  # of the first images; takes memory only as it is filled
         self.cached = np.zeros(shape[0], bool)
@@ -97,7 +98,7 @@ class ImageData:
             if room * each > free:
                 raise UserError(
                     f"{self.flag} {self.photos.path}: images of .parquet files stay in memory while they train, here "
-                    f"{room * each / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free; what helps: --train_size, or "
+                    f"{room * each / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free; what helps: fewer images, or "
                     "align them first (./align_faces.py), and train from the folder that this makes"
                 )
         return min(room, len(self.photos))
@@ -217,6 +218,13 @@ class ImageData:
                     ahead.append(pool.submit(read, position))
                 if position >= start + AHEAD:
                     yield ahead.popleft().result()
+
+
+def beside_containers(photos):
+    """A hint, if containers were skipped for the sake of a few images beside them."""
+    names = [reason.partition(" ")[2] for reason in photos.skipped if reason.startswith("container ")]
+    hint = "; the containers beside them ({}) are read if no image file is there"
+    return hint.format(", ".join(names[:3]) + (", …" if names[3:] else "")) if names else ""
 
 
 def free_memory():

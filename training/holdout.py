@@ -10,20 +10,20 @@ import numpy as np
 from errors import UserError
 
 PARTS = {"train": "0", "val": "1", "test": "2"}  # of CelebA's list_eval_partition
-FOR_ALL = (
-    r"(?i)\.(rec|zip|tar|parquet|tar\.\w+|tgz)((/|__)(img|images|faces)\w*)?$"  # the folder of a photo without a person
-)
+FOR_ALL = r"(?i).*\.(rec|zip|tar|parquet|tsv|tgz|tar\.\w+)|(img|images?|faces?|photos?|aligned|raw)(_\w*)?"
 LISTS = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 
-def person(path):
-    """Whom a photo shows: the folder that it lies in, or what stands before the last __ of an aligned name.
+def person(name):
+    """Whom a photo shows, by its name.
 
-    A container is no person, nor is a folder for all in an archive, as CelebA's: there each photo stands for itself.
+    It is the folder that the photo lies in, or, of an aligned face, what stands before the last __.
+    Containers and folders for all, such as `images`, are no persons: without another one, each photo stands for itself.
     """
-    folder, name = os.path.split(path)
-    folder = folder or name.rpartition("__")[0]
-    return path if re.search(FOR_ALL, folder) else folder or path
+    folder, base = os.path.split(name)
+    prefix = base.rpartition("__")[0]
+    parts = [part for part in [*folder.split("/"), *prefix.split("__")] if part and not re.fullmatch(FOR_ALL, part)]
+    return "/".join(parts) or base
 
 
 def split(folder, names, hold_out=None, partition=None, before=None):
@@ -49,6 +49,11 @@ def split(folder, names, hold_out=None, partition=None, before=None):
         return slice(None), []
     held = {person(name) for name in before} if before else choose_persons(names, hold_out)
     is_held = np.fromiter((person(name) in held for name in names), bool, len(names))
+    if before and not is_held.any():
+        raise UserError(
+            f"--hold_out: none of the {len(before):,} photos that this run holds out is in {folder}, so they may be "
+            "there under other names; give the data set as it was named before, or begin a new run with --name"
+        )
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 

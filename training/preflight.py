@@ -49,8 +49,10 @@ def check(config):
         else:
             originals[digest] = path
 
+    for container, reason in photos.damaged.items():
+        bad[remedy(reason)].append(f"{container}: {reason}")
     number = sum(map(len, bad.values()))
-    print(f"{len(photos):,} images in {config.dataset}, {len(photos) - number:,} of them good")
+    print(f"{len(photos):,} images in {config.dataset}, {len(photos) + len(photos.damaged) - number:,} of them good")
     print("modes: " + counts(modes))
     print("sizes: " + counts({"{}x{}".format(*size): count for size, count in sizes.items() if size}))
     small = sum(count for size, count in sizes.items() if size and min(size) < config.image_size)

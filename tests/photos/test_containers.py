@@ -1,6 +1,7 @@
 """Containers: the same photos give the same batches and faces from each, and hostile ones do no harm."""
 
 import base64
+import functools
 import io
 import os
 import re
@@ -14,6 +15,7 @@ from conftest import run_script, train
 
 from errors import UserError
 from photos import archives, collection, containers, decoding, members, records
+from training import holdout
 from training.dataset import ImageData
 
 PHOTOS = 26
@@ -244,11 +246,13 @@ def corrupt(path, at, content):
         ("cut.zip", "cut.zip: its list of members can't be read"),
         ("cut.parquet", "cut.parquet: can't be read as a .parquet file"),
         ("numbers.parquet", "has no column of images, which is binary, .* its columns: label, number"),
-        ("a.tar.gz", "a compressed .tar file can only be read from start to end.*unpack it: gunzip"),
+        ("a.tar.gz", "a compressed .tar file can only be read from start to end.*unpack it: gunzip --keep"),
         ("noise.rec", r"noise.rec: has no record at byte [\d,]+ of [\d,]+, after 1 records; it is damaged"),
         ("other.rec", r"other.idx: disagrees with other.rec, which has no record at byte 41 \(key 1\)"),
         ("beyond.rec", "beyond.idx: disagrees with beyond.rec, which has no record at byte 99,999,999"),
         ("words.rec", "words.idx: has no lines of a key and a position"),
+        ("short.rec", "short.idx: lists 1 records, but short.rec has more after them; move the .idx away"),
+        ("none.rec", "none.idx: lists 0 records, but none.rec has more"),
     ],
 )
 def test_what_is_no_container_of_photos_is_refused_before_work(tmp_path, contents, name, message):
@@ -274,7 +278,14 @@ def test_what_is_no_container_of_photos_is_refused_before_work(tmp_path, content
     elif name == "noise.rec":
         corrupt(path, len(image_record(0, contents[0])), b"noise")
     else:
-        lines = {"other.rec": "0\t0\n1\t41\n", "beyond.rec": "0\t0\n1\t99999999\n", "words.rec": "a\tb\n"}[name]
+        last = path.stat().st_size - 40  # the last record, of labels alone
+        lines = {
+            "other.rec": f"0\t0\n1\t41\n2\t{last}\n",
+            "beyond.rec": "0\t0\n1\t99999999\n",
+            "words.rec": "a\tb\n",
+            "short.rec": "0\t0\n",
+            "none.rec": "",
+        }[name]
         path.with_suffix(".idx").write_text(lines)
     with pytest.raises(UserError, match=message):
         collection.find(str(path))
@@ -288,8 +299,66 @@ def test_parquet_without_pyarrow_says_what_to_install(written, monkeypatch):
 
 def test_a_parquet_file_that_does_not_fit_into_memory_is_refused(written, monkeypatch):
     monkeypatch.setattr("training.dataset.free_memory", lambda: 1000)
-    with pytest.raises(UserError, match=r"stay in memory while they train.*--train_size, or align them first"):
+    with pytest.raises(UserError, match=r"stay in memory while they train.*fewer images, or align them first"):
         batches(written[0] / "plain.parquet")
+
+
+def test_damaged_pages_of_a_parquet_file_are_bad_photos(tmp_path, contents):
+    write_parquet(tmp_path / "a.parquet", contents)
+    size = (tmp_path / "a.parquet").stat().st_size
+    corrupt(tmp_path / "a.parquet", size // 2, b"\xff" * 9000)
+    with pytest.raises(UserError, match=r"files do not decode: .*the container is damaged here \(row group"):
+        batches(tmp_path / "a.parquet")
+    done = run_script("align_faces.py", tmp_path / "a.parquet", tmp_path / "out")
+    assert done.returncode == 0 and "1 unreadable" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["tar", "rec"])
+def test_photos_that_may_be_missing_from_a_cut_container_count_as_a_bad_one(tmp_path, contents, kind):
+    path = tmp_path / f"a.{kind}"
+    if kind == "tar":
+        write_tar(path, [(f"{i}.png", content) for i, content in enumerate(contents)])
+        os.truncate(path, 20 * 512)
+    else:
+        write_rec(path, list(enumerate(contents)), index=False)
+        os.truncate(path, path.stat().st_size - 36)  # within the head of the last record
+    assert collection.find(str(path)).damaged == {path.name: members.ENDS_EARLY}
+    with pytest.raises(UserError, match=r"do.* not decode: .*the container ends early, and photos may be missing"):
+        batches(path, max_bad=0, batch_size=1)
+    (tmp_path / "raw").mkdir()
+    done = run_script("align_faces.py", path, tmp_path / "out")
+    assert done.returncode == 0 and re.search("[12] unreadable", done.stdout)
+
+
+def test_a_bad_shard_is_refused_before_any_is_aligned(tmp_path, contents):
+    write_zip(tmp_path / "a.zip", [("1.png", contents[0])])
+    (tmp_path / "b.zip").write_text("no zip")
+    done = run_script("align_faces.py", tmp_path, tmp_path.parent / "faces_out")
+    assert done.returncode == 2 and "b.zip: is no container" in done.stderr
+    assert not (tmp_path.parent / "faces_out").exists()
+
+
+def test_few_images_beside_containers_name_them(tmp_path, contents):
+    write_zip(tmp_path / "a.zip", [("1.png", contents[0])])
+    (tmp_path / "preview.png").write_bytes(contents[0])
+    with pytest.raises(
+        UserError, match=r"holds 1 images, .*; the containers beside them \(a.zip\) are read if no image"
+    ):
+        batches(tmp_path)
+
+
+def test_who_is_held_out_stays_so_when_a_folder_is_packed(tmp_path, contents):
+    named = [(f"aligned/p{i % 9}__{i}.png", content) for i, content in enumerate(contents)]
+    write_zip(tmp_path / "aligned.zip", named)
+    write_zip(tmp_path / "renamed.zip", [(name[len("aligned/") :], content) for name, content in named])
+    split = functools.partial(holdout.split, hold_out=6)
+    first, second = (collection.find(str(tmp_path / name)).names for name in ("aligned.zip", "renamed.zip"))
+    held = list(first[split("", first)[1]])
+    assert len({holdout.person(name) for name in held}) in (2, 3)
+    again = second[split("", second, before=held)[1]]
+    assert [os.path.basename(name) for name in again] == [os.path.basename(name) for name in held]
+    with pytest.raises(UserError, match="none of the 6 photos that this run holds out"):
+        split("", second, before=["x__1.png"] * 6)
 
 
 def test_a_null_row_of_a_parquet_file_is_a_bad_photo(tmp_path, contents):

@@ -20,10 +20,11 @@ from training.settings import TrainConfig
         ("Aaron_Eckhart__Aaron_Eckhart_0001.jpg.png", "Aaron_Eckhart"),
         ("a/b/c.jpg", "a/b"),
         ("000001.jpg", "000001.jpg"),
-        ("train.rec/0000000007", "train.rec/0000000007"),  # who it shows is not in its name
+        ("train.rec/0000000007", "0000000007"),  # who it shows is not in its name
         ("train.rec__0000000007.png", "train.rec__0000000007.png"),
-        ("img_align_celeba.zip/img_align_celeba/000001.jpg", "img_align_celeba.zip/img_align_celeba/000001.jpg"),
-        ("lfw.tgz__lfw__Aaron_Eckhart__Aaron_Eckhart_0001.jpg.png", "lfw.tgz__lfw__Aaron_Eckhart"),
+        ("img_align_celeba.zip/img_align_celeba/000001.jpg", "000001.jpg"),
+        ("lfw.tgz__lfw__Aaron_Eckhart__Aaron_Eckhart_0001.jpg.png", "lfw/Aaron_Eckhart"),
+        ("aligned.zip/aligned/Ada__1.png", "Ada"),
     ],
 )
 def test_the_person_is_told_by_the_folder_or_the_aligned_name(path, person):
