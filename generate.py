@@ -33,7 +33,8 @@ def flags():
     add(parser, "numbers", None, False, "draw each picture's number below it in the grid")
     add(parser, "columns", whole(1), None, "columns of the grid (default: about a square)")
     add(parser, "save_z", file, None, "write the z of the pictures to an .npz file")
-    add(parser, "export", folder, None, "write the generator as a SavedModel into this new folder")
+    add(parser, "export", text("DIR|FILE.onnx"), None, "write the generator as a SavedModel into this new folder, "
+        "or as an ONNX file")  # fmt: skip
     return parser
 
 
@@ -41,11 +42,19 @@ def check(options):
     """Refuse, before any work, what can't be done. Raises UserError."""
     if not (options.out or options.grid or options.save_z or options.export):
         raise UserError("nothing to write: give --out, --grid, --save_z or --export")
-    for flag in ("out", "export"):
-        cli.check_empty(f"--{flag}", getattr(options, flag))
+    cli.check_empty("--out", options.out)
+    if is_onnx(options.export):
+        cli.check_writable("--export", options.export)
+    else:
+        cli.check_empty("--export", options.export)
     cli.check_writable("--grid", options.grid, ".png")
     cli.check_writable("--save_z", options.save_z)
     run_folder.check_network(options.checkpoint_dir, options.step)
+
+
+def is_onnx(path):
+    """Whether --export names an ONNX file."""
+    return path is not None and path.lower().endswith(".onnx")
 
 
 def main(arguments):
@@ -90,7 +99,12 @@ def main(arguments):
     if options.save_z:
         latents.save(options.save_z, z)
         print(f"their z in {options.save_z}")
-    if options.export:
+    if is_onnx(options.export):
+        from sampling.onnx_export import export_onnx
+
+        export_onnx(dcgan, options.export)
+        print(f"the generator as ONNX in {options.export}: z [N, {dcgan.z_dim}] -> images, uint8")
+    elif options.export:
         generation.export(dcgan, options.export)
         print(f"the generator as a SavedModel in {options.export}: z [N, {dcgan.z_dim}] -> images")
     return 0

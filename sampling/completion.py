@@ -42,22 +42,22 @@ def make_mask(kind, size, center_scale=0.25, seed=0):
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """The settings of a search, with the original's names. complete.py's flags give their defaults."""
+    """The settings of a search, with the original's names and defaults, which complete.py's flags have too."""
 
-    approach: str  # "adam" or "hmc"
-    nIter: int
-    outInterval: int  # iterations between two reports
-    lam: float  # weight of the perceptual loss
-    restarts: int  # searches per photo, of which the best is kept
-    seed: int
-    lr: float  # Adam
-    beta1: float
-    beta2: float
-    eps: float
-    hmcBeta: float  # Hamiltonian Monte Carlo: inverse temperature
-    hmcEps: float  # size of a leapfrog step
-    hmcL: int  # leapfrog steps per iteration
-    hmcAnneal: float  # hmcBeta's factor per iteration
+    approach: str = "adam"  # or "hmc"
+    nIter: int = 1000
+    outInterval: int = 50  # iterations between two reports
+    lam: float = 0.1  # weight of the perceptual loss
+    restarts: int = 1  # searches per photo, of which the best is kept
+    seed: int = 0
+    lr: float = 0.01  # Adam
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    hmcBeta: float = 0.2  # Hamiltonian Monte Carlo: inverse temperature
+    hmcEps: float = 0.001  # size of a leapfrog step
+    hmcL: int = 100  # leapfrog steps per iteration
+    hmcAnneal: float = 1.0  # hmcBeta's factor per iteration
 
 
 class Search:

@@ -93,13 +93,13 @@ class CompletionFiles:
             yield f"{self.names[k]}: loss {self.losses[0][k]:.2f} -> {self.losses[-1][k]:.2f}{in_hole}"
 
 
-def unique_names(paths):
-    """The files' names without folder and ending; equal ones get a number: a, a-2, a-3."""
+def unique_names(paths, taken=()):
+    """The files' names without folder and ending; equal ones, and those taken, get a number: a, a-2, a-3."""
     names = []
     for path in paths:
         name = base = os.path.splitext(os.path.basename(path))[0]
         number = 1
-        while name in names:
+        while name in names or name in taken:
             number += 1
             name = f"{base}-{number}"
         names.append(name)

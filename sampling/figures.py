@@ -53,6 +53,21 @@ def arithmetic(dcgan, plus, minus, plus2, seed, out):
     latents.save(os.path.join(out, "result.npz"), result)
 
 
+def edit(dcgan, z, direction, steps, out):
+    """From less to more of a direction, -1 to 1 times, a row for each z: a strip and a GIF.
+
+    z: [N, z_dim]
+    direction: [z_dim]
+    steps: pictures in a row; with an odd number, G(z) itself is in the middle
+    """
+    moved = z[:, np.newaxis] + np.linspace(-1, 1, steps, dtype=np.float32)[:, np.newaxis] * direction
+    pictures = generate(dcgan, moved.reshape(-1, z.shape[1]).clip(-1, 1))
+    utils.save_image(utils.merge(pictures, steps), os.path.join(out, "edit.png"))
+    columns = pictures.reshape(len(z), steps, *pictures.shape[1:])
+    frames = np.array([utils.merge(columns[:, i]) for i in range(steps)])
+    utils.save_gif(np.concatenate([frames, frames[-2:0:-1]]), os.path.join(out, "edit.gif"))
+
+
 def walk(dcgan, z, coordinates, steps, out):
     """Coordinates of z, one at a time, from -1 to 1: a grid and a GIF of each.
 

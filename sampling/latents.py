@@ -35,18 +35,26 @@ def save(path, z):
         np.savez(file, z=z)
 
 
-def load(path, z_dim):
-    """z [N, z_dim] from an .npz file with an array z, such as `save` writes. Raises UserError."""
+def group(text, flag, seed, z_dim):
+    """z of a group of pictures [N, z_dim]: numbers as in `parse_numbers`, or .npz files. Raises UserError."""
+    parts = text.split(",")
+    if not any(part.strip().lower().endswith(".npz") for part in parts):
+        return draw(seed, parse_numbers(text, flag), z_dim)
+    return np.concatenate([load(part.strip(), z_dim, flag) for part in parts])
+
+
+def load(path, z_dim, flag="--z"):
+    """z [N, z_dim] from an .npz file with an array z, such as `save` writes. Raises UserError, naming the flag."""
     try:
         with np.load(path, allow_pickle=False) as arrays:  # a pickle could run code
             z = arrays["z"]
         z = np.asarray(z, np.float32)
     except FileNotFoundError:
-        raise UserError(f"--z {path}: no such file") from None
+        raise UserError(f"{flag} {path}: no such file") from None
     except Exception as error:  # NumPy raises errors of many kinds for other files
-        raise UserError(f"--z {path}: not an .npz file with an array z of numbers ({error})") from error
+        raise UserError(f"{flag} {path}: not an .npz file with an array z of numbers ({error})") from error
     if z.ndim != 2 or z.shape[1] != z_dim or not len(z) or not np.isfinite(z).all():
-        raise UserError(f"--z {path}: z has the shape {list(z.shape)}; it must be [N, {z_dim}], of finite numbers")
+        raise UserError(f"{flag} {path}: z has the shape {list(z.shape)}; it must be [N, {z_dim}], of finite numbers")
     return z
 
 

@@ -1,0 +1,40 @@
+"""The files of a projection: photos in; each beside its picture, and z, out."""
+
+import os
+
+import numpy as np
+
+import utils
+from errors import UserError
+from photos import decoding
+from sampling import latents
+from sampling.completion_files import read_photo, unique_names
+
+
+def read(paths, dcgan, align=False):
+    """Photos as the network's images: uint8 [N, S, S, C]. Raises UserError, also where no face is found to align."""
+    if not align:
+        return np.stack([read_photo(path, dcgan.image_size, dcgan.c_dim) for path in paths])
+    from alignment.inputs import decode
+    from alignment.openface import AlignDlib
+
+    aligner, faces = AlignDlib(), []
+    for path in paths:
+        try:
+            face = aligner.align(dcgan.image_size, decode(path))
+        except decoding.PhotoError as error:
+            raise UserError(f"{path}: {error}") from error
+        if face is None:
+            raise UserError(f"{path}: no face found; give a photo with a larger face, or crop it, without --align")
+        faces.append(face if dcgan.c_dim == 3 else face.mean(axis=-1, keepdims=True).round().astype(np.uint8))
+    return np.stack(faces)
+
+
+def write(folder, paths, pixels, generated, z):
+    """Write NAME.png (photo and picture) and NAME.npz of each into a folder, and all in overview.png and z.npz."""
+    for i, name in enumerate(unique_names(paths, taken=("z", "overview"))):
+        utils.save_image(utils.merge(np.stack([pixels[i], generated[i]]), 2), os.path.join(folder, f"{name}.png"))
+        latents.save(os.path.join(folder, f"{name}.npz"), z[i : i + 1])
+    pairs = np.stack([pixels, generated], axis=1).reshape(-1, *pixels.shape[1:])
+    utils.save_image(utils.merge(pairs, 2 * min(len(pixels), 4)), os.path.join(folder, "overview.png"))
+    latents.save(os.path.join(folder, "z.npz"), z)
