@@ -1,5 +1,6 @@
 # make train                          draw the demo faces and train a small network on them
 # make train DATASET=path EPOCH=20    train the full 64x64 network on your own folder
+# make page                           open a page to play with a trained network
 # make test                           lint and tests
 # make soak                           the long tests: faults by the dozen, memory over epochs
 # make bench                          measure training on this machine
@@ -10,7 +11,7 @@ EPOCH ?= $(if $(DATASET),25,24)
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup setup-align train test soak bench
+.PHONY: setup setup-align train page test soak bench
 
 setup: .venv/train.installed
 
@@ -25,7 +26,11 @@ setup-align: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/dev.installed: requirements-dev.txt .venv/train.installed
+.venv/page.installed: requirements-page.txt .venv/train.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-page.txt
+	@touch $@
+
+.venv/dev.installed: requirements-dev.txt .venv/page.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -39,6 +44,9 @@ train: setup
 	$(BIN)/python train-dcgan.py --dataset data/demo --epoch $(EPOCH) --batch_size 32 --gf_dim 32 --df_dim 32 \
 		--precision auto --ema 0.995 --name demo $(ARGS)
 endif
+
+page: .venv/page.installed
+	$(BIN)/python page.py $(ARGS)
 
 test: .venv/dev.installed
 	$(BIN)/ruff check .

@@ -130,7 +130,7 @@ def project(options, dcgan):
     """Search the z of photos, and print how near their pictures come. Raises UserError."""
     import dataclasses
 
-    from sampling import projection, projection_files
+    from sampling import completion, projection, projection_files
     from training.progress import Countdown
 
     pixels = projection_files.read(options.images, dcgan, options.align)
@@ -138,7 +138,7 @@ def project(options, dcgan):
         projection.SETTINGS, nIter=options.nIter, restarts=options.restarts, seed=options.seed
     )
     countdown = Countdown(len(pixels) * options.nIter, "searching")
-    for _, z, generated in projection.project(dcgan, pixels, settings, countdown.advance):  # noqa: B007
+    for _, z, generated in projection.project(completion.Search(dcgan, settings), pixels, countdown.advance):  # noqa: B007
         pass
     countdown.close()
     os.makedirs(options.out, exist_ok=True)

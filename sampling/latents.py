@@ -32,7 +32,21 @@ def draw(seed, numbers, z_dim):
 def save(path, z):
     """Write z [N, z_dim] to an .npz file."""
     with utils.whole_file(path) as file:
-        np.savez(file, z=z)
+        save_to(file, z)
+
+
+def save_to(file, z):
+    """Write z [N, z_dim] as .npz into an open file."""
+    np.savez(file, z=z)
+
+
+def principal_directions(dcgan, n):
+    """The directions of z that change the generator's first layer most: float32 [n, z_dim], orthogonal.
+
+    Moving z by one of them changes a picture more than any single number of z does. Each has the length of a typical z.
+    """
+    left, _, _ = np.linalg.svd(dcgan.sampler.h0.matrix.numpy(), full_matrices=False)
+    return (left.T[:n] * np.sqrt(dcgan.z_dim / 3)).astype(np.float32)  # 1/3 is the variance of uniform on [-1, 1)
 
 
 def group(text, flag, seed, z_dim):

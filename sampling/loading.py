@@ -1,11 +1,13 @@
 """Loading a trained network from its checkpoint folder."""
 
 import re
+import threading
 
 import tensorflow as tf
 
 from errors import DamagedError
 from model import DCGAN
+from sampling import completion
 from training import tf1
 from training.checkpointing import read_checkpoint
 from training.run_folder import (
@@ -46,3 +48,33 @@ def load_model(directory, step=None, precision=None):
         earlier = [other for other in latest_steps(directory) if other < step]
         raise DamagedError(str(error) + (f"; the one before it is of step {earlier[-1]}" if earlier else "")) from error
     return dcgan, step
+
+
+class NewestModel:
+    """The network of a checkpoint folder, loaded anew when a training has written a newer checkpoint.
+
+    Searches are compiled once for each network, and kept with it.
+    """
+
+    def __init__(self, directory):
+        self.directory, self.lock = directory, threading.Lock()
+        self.step = self.dcgan = None
+        self.searches = {}
+
+    def get(self):
+        """(dcgan, step). Raises UserError, as while there is no checkpoint yet."""
+        with self.lock:
+            check_network(self.directory)
+            steps = latest_steps(self.directory)
+            if self.dcgan is None or (steps and steps[-1] != self.step):
+                self.dcgan, self.step = load_model(self.directory)
+                self.searches = {}
+            return self.dcgan, self.step
+
+    def search(self, settings):
+        """The completion.Search with these settings. Raises UserError."""
+        dcgan, _ = self.get()
+        with self.lock:
+            if settings not in self.searches:
+                self.searches[settings] = completion.Search(dcgan, settings)
+            return self.searches[settings]

@@ -3,7 +3,7 @@
 import numpy as np
 
 import utils
-from sampling import blending, completion
+from sampling import blending
 from sampling.completion import SearchSettings
 
 # Chosen by trials on eight photos that had not trained (median PSNR of G(z) after 500 iterations): a learning rate
@@ -11,14 +11,14 @@ from sampling.completion import SearchSettings
 SETTINGS = SearchSettings(nIter=500, outInterval=50, lr=0.03, restarts=4)
 
 
-def project(dcgan, pixels, settings=SETTINGS, advance=lambda iterations: None):
+def project(search, pixels, advance=lambda iterations: None):
     """Search z for photos, uint8 [N, S, S, C]. Yields (iteration, z [N, z_dim], G(z) [N, S, S, C] uint8) as it goes.
 
-    advance: as in completion.Search.reports
+    search: a completion.Search with settings such as SETTINGS
+    advance: as in its `reports`
     """
-    images = utils.transform(pixels)
-    everything = np.ones([len(pixels), dcgan.image_size, dcgan.image_size, 1], np.float32)
-    for iteration, z, generated, *_ in completion.Search(dcgan, settings).reports(images, everything, advance):
+    everything = np.ones([*pixels.shape[:3], 1], np.float32)
+    for iteration, z, generated, *_ in search.reports(utils.transform(pixels), everything, advance):
         yield iteration, z, utils.inverse_transform(generated)
 
 

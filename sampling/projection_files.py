@@ -5,6 +5,8 @@ import os
 import numpy as np
 
 import utils
+from alignment.inputs import decode
+from alignment.openface import AlignDlib
 from errors import UserError
 from photos import decoding
 from sampling import latents
@@ -13,21 +15,21 @@ from sampling.completion_files import read_photo, unique_names
 
 def read(paths, dcgan, align=False):
     """Photos as the network's images: uint8 [N, S, S, C]. Raises UserError, also where no face is found to align."""
-    if not align:
-        return np.stack([read_photo(path, dcgan.image_size, dcgan.c_dim) for path in paths])
-    from alignment.inputs import decode
-    from alignment.openface import AlignDlib
+    if align:
+        aligner = AlignDlib()
+        return np.stack([read_aligned(path, dcgan, aligner) for path in paths])
+    return np.stack([read_photo(path, dcgan.image_size, dcgan.c_dim) for path in paths])
 
-    aligner, faces = AlignDlib(), []
-    for path in paths:
-        try:
-            face = aligner.align(dcgan.image_size, decode(path))
-        except decoding.PhotoError as error:
-            raise UserError(f"{path}: {error}") from error
-        if face is None:
-            raise UserError(f"{path}: no face found; give a photo with a larger face, or crop it, without --align")
-        faces.append(face if dcgan.c_dim == 3 else face.mean(axis=-1, keepdims=True).round().astype(np.uint8))
-    return np.stack(faces)
+
+def read_aligned(path, dcgan, aligner):
+    """The aligned face in a photo as an image of the network: uint8 [S, S, C]. Raises UserError without a face."""
+    try:
+        face = aligner.align(dcgan.image_size, decode(path))
+    except decoding.PhotoError as error:
+        raise UserError(f"{path}: {error}") from error
+    if face is None:
+        raise UserError(f"{path}: no face found; give a photo with a larger face, or an aligned one without --align")
+    return face if dcgan.c_dim == 3 else face.mean(axis=-1, keepdims=True).round().astype(np.uint8)
 
 
 def write(folder, paths, pixels, generated, z):

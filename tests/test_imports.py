@@ -21,7 +21,7 @@ LAYERS = [
     {"cli"},
     {"sampling"},
     {"evaluation"},
-    {"train-dcgan", "align_faces", "generate", "explore", "complete", "evaluate"},
+    {"train-dcgan", "align_faces", "generate", "explore", "complete", "evaluate", "page"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 FILES = [path for pattern in ("*.py", "*/*.py") for path in sorted(glob.glob(pattern, root_dir=ROOT))]

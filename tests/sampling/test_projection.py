@@ -27,7 +27,7 @@ def test_a_generated_picture_is_found_again():
         layer.assign(5 * layer)  # else all pictures are nearly gray
     pixels = generation.generate(dcgan, latents.draw(5, [0, 1], dcgan.z_dim))
     settings = dataclasses.replace(projection.SETTINGS, nIter=200, outInterval=100)
-    reports = list(projection.project(dcgan, pixels, settings))
+    reports = list(projection.project(completion.Search(dcgan, settings), pixels))
     assert [iteration for iteration, *_ in reports] == [0, 100, 200]
     first, last = (projection.psnr(pixels, reports[k][2]) for k in (0, -1))
     assert (last > first + 6).all() and (last > 30).all(), (first, last)
