@@ -66,23 +66,18 @@ def batch_norm(x, gamma, beta, mean=None, variance=None):
 
     Where several replicas share the batch, x is one replica's slice, and the moments are the whole batch's.
     """
-    training = mean is None
-    if training and replicas() > 1:
+    if mean is not None:
+        # Not the fused kernel, whose gradient in inference mode, which completion takes, is not deterministic on GPUs
+        scale = gamma * tf.math.rsqrt(variance + BN_EPSILON)
+        y = tf.cast(x, tf.float32) * scale + (beta - mean * scale)
+        return tf.cast(y, x.dtype), mean, variance
+    if replicas() > 1:
         return _batch_norm_over_replicas(x, gamma, beta)
-    y, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=x,
-        scale=gamma,
-        offset=beta,
-        mean=[] if training else mean,
-        variance=[] if training else variance,
-        epsilon=BN_EPSILON,
-        exponential_avg_factor=1.0,
-        is_training=training,
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=BN_EPSILON, is_training=True
     )
-    if training:  # the fused kernel reports the sample variance (N-1); the original kept N
-        n = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32)
-        batch_variance *= (n - 1.0) / n
-    return y, batch_mean, batch_variance
+    n = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32)
+    return y, mean, variance * (n - 1.0) / n  # the fused kernel reports the sample variance (N-1); the original kept N
 
 
 class Linear(tf.Module):

@@ -82,7 +82,7 @@ def main(arguments):
         from training import preflight
 
         return preflight.check(config)
-    strategy, device = devices.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"))
+    strategy, device = devices.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"), config.xla)
     evaluate = None
     if config.evaluate_every:
         from evaluation import live

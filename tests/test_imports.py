@@ -78,7 +78,7 @@ def loaded(code):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--no_such_flag"], []])
-@pytest.mark.parametrize("script", sorted(LAYERS[-1]))
+@pytest.mark.parametrize("script", sorted(LAYERS[-1] - {"page"}))
 def test_help_and_usage_errors_load_no_heavy_package(script, arguments):
     code = f"""
 import contextlib, runpy, sys
@@ -87,6 +87,10 @@ with contextlib.suppress(SystemExit):
     runpy.run_path({script!r} + '.py', run_name='__main__')
 """
     assert loaded(code) == []
+
+
+def test_the_pages_help_loads_no_heavy_package():  # without flags it serves until it is stopped
+    test_help_and_usage_errors_load_no_heavy_package("page", ["--help"])
 
 
 def test_the_alignment_cannot_reach_tensorflow():

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from errors import UserError
+from training import gpu_help
 
 # What TensorFlow prints at every start, on every machine without a GPU.
 NOISE = re.compile(
@@ -58,15 +59,17 @@ def light_keras():
             del sys.modules["matplotlib"]
 
 
-def set_up(deterministic=False, names=None, cluster=None):
+def set_up(deterministic=False, names=None, cluster=None, xla=False):
     """Import TensorFlow without its start-up noise and prepare its devices -> (strategy, description).
 
-    deterministic: on a CPU, every op gives the same bits for the same input
+    deterministic: every op gives the same bits for the same input
     names: a number of GPUs, or names such as GPU:0,GPU:2 or CPU:0,CPU:1 (logical devices, for a trial);
         None: all GPUs, or the CPU
     cluster: the text of TF_CONFIG, for several machines
 
-    The strategy is None for one device. Raises UserError for devices that are missing.
+    xla: whether XLA will compile, for which a GPU needs more files
+
+    The strategy is None for one device. Raises UserError for devices or files that are missing.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we report errors ourselves
     tasks, me = _read_cluster(cluster) if cluster else (None, None)
@@ -76,6 +79,10 @@ def set_up(deterministic=False, names=None, cluster=None):
         gpus = _choose(names, tf.config.list_physical_devices("GPU"))
         if deterministic:
             tf.config.experimental.enable_op_determinism()
+    warn_of_cards(gpus)
+    if xla and gpus:
+        gpu_help.check_libdevice()
+    with quiet():
         if not tasks:
             tf.zeros([])  # starts the devices
     if tasks:
@@ -96,6 +103,17 @@ def set_up(deterministic=False, names=None, cluster=None):
     else:
         strategy = None
     return strategy, _describe(gpus, strategy, tasks)
+
+
+def warn_of_cards(gpus):
+    """Print what to do about cards that this TensorFlow has no kernels for. They are used all the same."""
+    import tensorflow as tf
+
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    cards = {(detail["device_name"], detail["compute_capability"]) for detail in details if len(detail) > 1}
+    for card in sorted(cards):
+        if warning := gpu_help.card_warning(*card, tf.sysconfig.get_build_info()):
+            print(warning, flush=True)
 
 
 def _choose(names, gpus):
@@ -145,14 +163,16 @@ def _describe(gpus, strategy, tasks):
     import tensorflow as tf
 
     if gpus:
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        names = [detail.get("device_name", gpu.name) for gpu, detail in zip(gpus, details)]
         counts = collections.Counter(names)
         here = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in counts.items())
         here = f"{'GPUs' if len(gpus) > 1 else 'GPU'}: {here}"
     else:
         here = f"CPU with {os.cpu_count()} cores"
         if not tf.config.list_physical_devices("GPU"):
-            here += " (TensorFlow sees no GPU)"
+            reason = gpu_help.why_no_gpu(tf.sysconfig.get_build_info())
+            here += f" (TensorFlow sees no GPU{': ' + reason if reason else ''})"
         if strategy and not tasks:
             here = f"{strategy.num_replicas_in_sync} logical devices of a {here}"
     return here + (f", and {len(tasks) - 1} more machines" if tasks and tasks[1:] else "")

@@ -1,8 +1,12 @@
 """One training run: open the data, restore the run, then train batch after batch until the last epoch is done."""
 
+import contextlib
 import dataclasses
 import functools
 
+import tensorflow as tf
+
+from errors import DeviceMemoryError
 from training import devices, holdout, peers
 from training.dataset import ImageData
 from training.logs import RunLog
@@ -23,7 +27,7 @@ def train(config, device="", strategy=None, evaluate=None):
 
     Raises UserError before any work for what can't run, and later, after saving, for too many broken
     files; NotFiniteError for a loss or a weight that is not finite; SaveError or OSError when the disk
-    is full; PeerError when another machine's part has ended.
+    is full; DeviceMemoryError when a batch does not fit; PeerError when another machine's part has ended.
     """
     if config.precision == "auto":
         config = dataclasses.replace(config, precision="bfloat16" if devices.fast_bfloat16() else "float32")
@@ -39,7 +43,20 @@ def train(config, device="", strategy=None, evaluate=None):
             return 0
         run.record()
         run.report_start()
-        return run.report_end(stopped_by=train_batches(run, data, replicas, evaluate))
+        with naming_the_batch_size(config):
+            return run.report_end(stopped_by=train_batches(run, data, replicas, evaluate))
+
+
+@contextlib.contextmanager
+def naming_the_batch_size(config):
+    """Say which --batch_size a device had too little memory for. Raises DeviceMemoryError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise DeviceMemoryError(
+            f"--batch_size {config.batch_size}: too large for the memory of the device; what helps: a smaller one, or "
+            "more --devices. What was saved before is intact; another --batch_size begins a new run"
+        ) from error
 
 
 def train_batches(run, data, replicas, evaluate=None):
