@@ -14,7 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 import utils
-from errors import NotFiniteError, UserError
+from errors import DeviceMemoryError, NotFiniteError, UserError
 from sampling import loading
 from training import loop, run, run_folder
 
@@ -508,3 +508,16 @@ def test_a_resume_says_what_another_epoch_does_to_falling_rates(tiny, capsys):
     capsys.readouterr()
     loop.train(tiny(epoch=2, lr_decay=1.0))
     assert "learning rates: 50% of their values here, 0 at the end of --epoch 2" in capsys.readouterr().out
+
+
+def test_a_batch_that_does_not_fit_the_device_is_named_and_what_was_saved_is_intact(tiny, monkeypatch):
+    config = tiny(epoch=1)
+    loop.train(config)
+
+    def exhausted(*_arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(loop.Replicas, "train_step", exhausted)
+    with pytest.raises(DeviceMemoryError, match="--batch_size 4: too large for the memory of the device"):
+        loop.train(dataclasses.replace(config, epoch=2))
+    assert run_folder.latest_steps(config.checkpoint_dir) == [6]
