@@ -179,12 +179,15 @@ def _describe(gpus, strategy, tasks):
 
 
 def fast_bfloat16():
-    """Whether the device multiplies in bfloat16: a CPU with AVX512-BF16 or AMX, or a GPU from Ampere on."""
+    """Whether bfloat16 is the faster precision: on a CPU with AVX512-BF16 or AMX.
+
+    Not on a GPU: from Ampere on, float32 runs in TF32 there, and at the default batch size it was the faster one
+    (docs/speed.md).
+    """
     import tensorflow as tf
 
     import kernels
 
-    gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
+    if tf.config.get_visible_devices("GPU"):
+        return False
     return bool(kernels.cpu_flags() & {"avx512_bf16", "amx_bf16"})
