@@ -158,7 +158,7 @@ class TrainConfig:
     )
     precision: str = train(
         "float32", one_of("float32", "bfloat16", "auto"), "number format of convolutions and matrix products; auto is "
-        "bfloat16 where the device multiplies it fast, else float32")  # fmt: skip
+        "bfloat16 on a CPU that multiplies it in hardware, else float32")  # fmt: skip
     xla: bool = train(False, None, "compile the update with XLA, for a GPU; slower on a CPU")
     devices: str = train(
         None, DEVICES, "how many GPUs to use, or which, such as GPU:0,GPU:2 (default: all; CPU:0,CPU:1 are two logical "
