@@ -1,10 +1,14 @@
 """Draw the pictures of the README and of docs/results.md from the folders of a training.
 
     source .venv/bin/activate && pip install -r requirements-dev.txt
-    python -m docs.figures --checkpoint_dir checkpoints --sample_dir samples --log_dir logs
+    python -m docs.figures --checkpoint_dir checkpoints --sample_dir samples
+    python -m docs.figures --sample_dir samples --log_dir logs --history
+    python -m docs.figures --sample_dir samples --article samples/article --second samples/celeba
     python -m docs.figures --sample_dir samples/demo --demo
 
-Writes into docs/images. No photo gets into them: every face is generated, or drawn by photos/demo.py.
+The first draws the last grid, and what the network can do; the second how a run went, with a GIF of its grids;
+the third the last grid beside that of a run as the article has it, and one of another data set. Writes into
+docs/images. No photo gets into them: every face is generated, or drawn by photos/demo.py.
 """
 
 import glob
@@ -20,11 +24,15 @@ from errors import UserError
 from training import devices
 from training.settings import text
 
-EPOCHS = (1, 5, 10, 20)  # their last grids are shown side by side
-# Pictures of seed 0, chosen by eye among the first 260 of the run that docs/results.md shows
-STRIP = "36,11,87,64"
-ARITHMETIC = ("36,87,140", "88,7,234", "11,37,77")  # smiling women, women, men
+EPOCHS = (5, 20, 50, 98)  # their last grids are shown side by side
+# Pictures of seed 0, chosen by eye among the first 120 of the network that docs/results.md shows
+STRIP = "109,102,28,37"
+ARITHMETIC = ("28,51,109", "30,79,91", "46,60,72")  # smiling women, women, men
+SMILING = "9,10,28,38,51,53,55,85,94,95,98,99,102,109,116"
+SERIOUS = "3,11,24,30,35,46,60,66,72,73,74,79,101,106,111,117"
+EDITED = "30,35,46,56,79,101"
 COMPLETED = 16  # pictures of seed 1, with their middles hidden
+COLOURS = 96  # of the GIF, which is to stay below 1 MB
 GAP = 8  # white pixels between pictures
 
 
@@ -33,6 +41,9 @@ def flags():
     parser = cli.parser(__doc__)
     for name in "checkpoint", "sample", "log":
         cli.add_flag(parser, f"{name}_dir", text("DIR"), f"{name}s", "of the training")
+    cli.add_flag(parser, "history", None, False, "draw only how the run went, from --sample_dir and --log_dir")
+    cli.add_flag(parser, "article", text("DIR"), None, "samples of a run as the article has it, to draw beside")
+    cli.add_flag(parser, "second", text("DIR"), None, "samples of a run on another data set")
     cli.add_flag(parser, "demo", None, False, "draw only the demo's picture, from --sample_dir")
     cli.add_flag(parser, "out", text("DIR"), os.path.join("docs", "images"), "folder for the pictures")
     return parser
@@ -114,6 +125,12 @@ def draw_with_network(checkpoint_dir, out):
         groups = ["--plus", plus, "--minus", minus, "--plus2", plus2]
         explore.main(["arithmetic", *network, *groups, "--out", f"{work}/sums"])
         save(read(work, "sums", "arithmetic.png"), out, "arithmetic.jpg")
+        generate.main([*network, "--seeds", EDITED, "--save_z", f"{work}/z.npz"])
+        groups = ["--plus", SMILING, "--minus", SERIOUS, "--out", f"{work}/smile.npz"]
+        explore.main(["direction", *network, *groups])
+        files = ["--z", f"{work}/z.npz", "--direction", f"{work}/smile.npz"]
+        explore.main(["edit", *network, *files, "--out", f"{work}/edit"])
+        save(read(work, "edit", "edit.png"), out, "edit.jpg")
         generate.main([*network, "--seed", "1", "--n", str(COMPLETED), "--out", f"{work}/faces"])
         faces = sorted(glob.glob(f"{work}/faces/*.png"))
         complete.main([*network, "--maskType", "center", "--blend", "--outDir", f"{work}/completions", *faces])
@@ -121,25 +138,41 @@ def draw_with_network(checkpoint_dir, out):
         save(beside(*(read(work, "completions", name) for name in names)), out, "complete.jpg")
 
 
+def draw_history(options, grids):
+    """How a run went: its grids after some epochs, its losses, and a GIF of all grids."""
+    pictures = [read(grids[epoch]) for epoch in EPOCHS if epoch in grids] or [read(grids[max(grids)])]
+    save(beside(*map(quarter, pictures)), options.out, "epochs.jpg")
+    draw_losses(read_losses(options.log_dir), os.path.join(options.out, "losses.png"))
+    path = os.path.join(options.out, "progress.gif")
+    frames = [Image.fromarray(quarter(read(grids[epoch]))).quantize(COLOURS) for epoch in sorted(grids)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=400, loop=0)
+    print(f"{path}: {os.path.getsize(path) / 1000:.0f} kB")
+
+
+def quarter(grid):
+    """4x4 of the 8x8 pictures of a grid."""
+    half = len(grid) // 2
+    return grid[:half, :half]
+
+
 def main(arguments):
     """Draw them. Returns the exit code."""
     options = flags().parse_args(arguments)
     grids = last_grids(options.sample_dir)
-    if not options.demo:
-        import matplotlib.figure  # noqa: F401  a missing package is an error before the work
     os.makedirs(options.out, exist_ok=True)
     final = read(grids[max(grids)])
-    half = len(final) // 2  # 4x4 of the 8x8 pictures
     if options.demo:
-        pictures = read(options.sample_dir, "real.png"), final
-        save(beside(*(picture[:half, :half] for picture in pictures)), options.out, "demo.jpg")
-        return 0
-    losses = read_losses(options.log_dir)
-    draw_with_network(options.checkpoint_dir, options.out)
-    draw_losses(losses, os.path.join(options.out, "losses.png"))
-    save(final, options.out, "samples.jpg")
-    shown = [grids[epoch] for epoch in EPOCHS if epoch in grids] or [grids[max(grids)]]
-    save(beside(*(read(path)[:half, :half] for path in shown)), options.out, "epochs.jpg")
+        save(beside(*map(quarter, (read(options.sample_dir, "real.png"), final))), options.out, "demo.jpg")
+    elif options.history:
+        draw_history(options, grids)
+    elif options.article:
+        theirs = last_grids(options.article)
+        save(beside(*map(quarter, (read(theirs[max(theirs)]), final))), options.out, "article.jpg")
+        others = last_grids(options.second)
+        save(read(others[max(others)]), options.out, "second.jpg")
+    else:
+        draw_with_network(options.checkpoint_dir, options.out)
+        save(final, options.out, "samples.jpg")
     return 0
 
 

@@ -32,13 +32,23 @@ def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatc
     loop.train(config)
     folders = [f for n in ("checkpoint", "sample", "log") for f in (f"--{n}_dir", getattr(config, f"{n}_dir"))]
     out = tmp_path / "images"
+    monkeypatch.setattr(figures, "EDITED", "1,2")
     figures.main([*folders, "--out", str(out)])
+    figures.main([*folders, "--out", str(out), "--history"])
+    samples = str(tmp_path / "samples")
+    figures.main([*folders, "--out", str(out), "--article", samples, "--second", samples])
+    with Image.open(out / "progress.gif") as gif:
+        assert gif.n_frames == 2
+    (out / "progress.gif").unlink()
     final = read(max(tmp_path.glob("samples/train_01_*.png")))
     sizes = {path.name: read(path).shape for path in out.iterdir()}
     assert sizes.pop("losses.png") == (300, 800, 3)
     assert sizes == {
         "samples.jpg": final.shape,
         "epochs.jpg": (64, 64 + figures.GAP + 64, 3),  # of three epochs, two were run: 4x4 faces of 16 pixels
+        "article.jpg": (64, 64 + figures.GAP + 64, 3),
+        "second.jpg": final.shape,
+        "edit.jpg": (2 * 16, 7 * 16, 3),
         "interpolate.jpg": (3 * 16, 12 * 16, 3),
         "arithmetic.jpg": (66, 120, 3),
         "complete.jpg": (32, 3 * 32 + 2 * figures.GAP, 3),
@@ -72,9 +82,11 @@ def test_a_folder_without_grids_is_an_error_that_names_it(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_without_losses_is_an_error_before_anything_is_drawn(tmp_path):
+def test_a_folder_without_losses_is_an_error(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "train_00_0000.png")
     for log_dir in tmp_path, tmp_path / "nowhere":
         with pytest.raises(UserError, match=r"--log_dir .*no losses"):
-            figures.main([f"--sample_dir={tmp_path}", f"--log_dir={log_dir}", "--out", str(tmp_path / "out")])
-    assert os.listdir(tmp_path / "out") == []
+            figures.main(
+                [f"--sample_dir={tmp_path}", f"--log_dir={log_dir}", "--history", "--out", str(tmp_path / "out")]
+            )
+    assert "losses.png" not in os.listdir(tmp_path / "out")
