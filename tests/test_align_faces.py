@@ -278,6 +278,21 @@ def test_tsv_of_ms_celeb_is_read_directly(raw, tmp_path):
     ).read_bytes()
 
 
+def test_a_tsv_whose_rows_had_eight_digits_goes_on_without_doing_any_twice(raw, tmp_path):
+    rows = [b"m.0abc\t" + base64.b64encode((raw / "ada" / name).read_bytes()) for name in ("000.jpg", "001.jpg")]
+    (tmp_path / "celeb.tsv").write_bytes(rows[0] + b"\n")
+    align(tmp_path / "celeb.tsv", tmp_path / "out")
+    text = (tmp_path / "out" / "report.csv").read_text()
+    (tmp_path / "out" / "report.csv").write_text(text.replace("0000000001", "00000001"))  # as an older version wrote
+    os.rename(
+        tmp_path / "out" / "celeb.tsv__m.0abc__0000000001.jpg.png",
+        tmp_path / "out" / "celeb.tsv__m.0abc__00000001.jpg.png",
+    )
+    (tmp_path / "celeb.tsv").write_bytes(b"\n".join(rows))
+    assert "1 of them now" in align(tmp_path / "celeb.tsv", tmp_path / "out").stdout
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2
+
+
 def start(raw, out):
     return subprocess.Popen(
         [sys.executable, os.path.join(ROOT, "align_faces.py"), raw, out], stdout=subprocess.PIPE, text=True

@@ -64,3 +64,10 @@ def test_commands_name_flags_that_exist(path):
             for command in commands.choices.values() if commands else ():
                 known |= set(command._option_string_actions)
             assert flag in known, line
+
+
+def test_the_chinese_readmes_commands_are_those_of_the_english_pages():
+    english = "\n".join(read(path) for path in PAGES if path != "README.zh.md")
+    commands = re.findall(r"^    (.+)$", read("README.zh.md"), re.MULTILINE)
+    assert len(commands) >= 6
+    assert [command for command in commands if command not in english] == []
