@@ -80,8 +80,8 @@ def in_words(name, version):
     found = sorted({os.path.basename(path) for folder in folders() for path in glob.glob(f"{folder}/lib{name}.so.*")})
     wanted = f"lib{name}.so.{version}"
     if wanted in found:
-        return f"{wanted}, which is there but does not load"
-    return f"{wanted}, and only {', '.join(found)} is there" if found else f"{wanted}, which is missing"
+        return f"{wanted} (there, but does not load)"
+    return f"{wanted} (only {', '.join(found)} is there)" if found else f"{wanted} (missing)"
 
 
 def card_warning(name, capability, build):

@@ -55,16 +55,16 @@ def test_a_machine_without_a_gpu_is_not_talked_to_about_gpus(monkeypatch):
 def test_missing_libraries_are_named_with_the_line_that_installs_them(machine):
     install(machine, *NAMES[1:-1])
     assert gpu_help.why_no_gpu(BUILD) == (
-        "TensorFlow needs libcudart.so.12, which is missing, libcudnn.so.9, which is missing; "
+        "TensorFlow needs libcudart.so.12 (missing), libcudnn.so.9 (missing); "
         "type: pip install 'tensorflow[and-cuda]>=2.21,<2.22'"
     )
 
 
 def test_a_library_of_another_version_or_a_broken_one_is_named(machine):
     install(machine, *NAMES[:-1], "cudnn.so.8")
-    assert "libcudnn.so.9, and only libcudnn.so.8 is there" in gpu_help.why_no_gpu(BUILD)
+    assert "libcudnn.so.9 (only libcudnn.so.8 is there)" in gpu_help.why_no_gpu(BUILD)
     (machine / "nvidia" / "all" / "lib" / "libcudnn.so.9").write_bytes(b"cut")
-    assert "libcudnn.so.9, which is there but does not load" in gpu_help.why_no_gpu(BUILD)
+    assert "libcudnn.so.9 (there, but does not load)" in gpu_help.why_no_gpu(BUILD)
 
 
 def test_with_all_libraries_the_driver_is_asked_for(machine):
@@ -112,4 +112,4 @@ def test_the_training_says_it(machine, tiny, monkeypatch):
 
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
-    assert "(TensorFlow sees no GPU: TensorFlow needs libcudart.so.12, which is missing" in devices.set_up()[1]
+    assert "(TensorFlow sees no GPU: TensorFlow needs libcudart.so.12 (missing)" in devices.set_up()[1]
