@@ -19,9 +19,8 @@ from errors import UserError
 from training import devices
 from training.settings import whole
 
-FACES = 48  # drawn at a time
+FACES, SLIDERS = 48, 6  # drawn at a time; principal directions
 GROUPS = ["", "plus", "minus", "plus too"]  # what a click on a collected face steps through
-SLIDERS = 6  # principal directions
 MOST_BYTES = "20mb"  # of an upload
 
 
@@ -46,7 +45,6 @@ def build(newest):
 
     aligner = AlignDlib()
     searching = completion.SearchSettings(outInterval=10)
-    projecting = projection.SETTINGS
 
     def network():
         try:
@@ -62,8 +60,7 @@ def build(newest):
         except UserError as error:
             raise gr.Error(str(error).rpartition(": ")[2].capitalize() + ".") from error
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(upload)
+            os.remove(upload)
 
     def drawn(z, caption=""):
         return html.figure(generation.generate(network()[0], z[None].clip(-1, 1))[0], caption, z)
@@ -80,8 +77,8 @@ def build(newest):
     def draw_faces(seed):
         dcgan, step = network()
         z = latents.draw(int(seed), range(FACES), dcgan.z_dim)
-        said = f"Step {step:,}. Click faces to collect them."
-        return z, html.gallery(generation.generate(dcgan, z), range(FACES)), said
+        pictures = html.gallery(generation.generate(dcgan, z), range(FACES))
+        return z, pictures, f"Step {step:,}. Click faces to collect them."
 
     def show_collected(collected):
         z = np.array([z for z, _ in collected])
@@ -118,9 +115,9 @@ def build(newest):
     def project(upload):
         pixels, said = read(upload)
         photo = html.figure(pixels, said)
-        for iteration, z, generated in projection.project(newest.search(projecting), pixels[None]):
+        for iteration, z, generated in projection.project(newest.search(projection.SETTINGS), pixels[None]):
             near = projection.psnr(pixels[None], generated)[0]
-            caption = f"{iteration} of {projecting.nIter} iterations, PSNR {near:.1f} dB."
+            caption = f"{iteration} of {projection.SETTINGS.nIter} iterations, PSNR {near:.1f} dB."
             yield photo, html.figure(generated[0], caption, z[0]), z[0]
 
     def load_direction(upload):
@@ -130,8 +127,9 @@ def build(newest):
     def edit(z, collected, loaded, amount, loaded_amount):
         if z is None:
             raise gr.Error("Upload a photo first.")
-        made = mean(collected, 1) - mean(collected, 2)
-        moved = z + amount * made + (0 if loaded is None else loaded_amount * loaded)
+        moved = (
+            z + amount * (mean(collected, 1) - mean(collected, 2)) + (0 if loaded is None else loaded_amount * loaded)
+        )
         return drawn(np.float32(moved), "Moved by the sliders.")
 
     def show_photo(upload):
@@ -165,10 +163,8 @@ def build(newest):
                 gr.Markdown("Click a face: plus, minus, plus too, left out.")
                 chosen = gr.HTML(js_on_load=html.CLICK, elem_id="collected")
                 clear = gr.Button("Start again")
-                t, arc = (
-                    gr.Slider(0, 1, 0.5, label="From the first face to the second"),
-                    gr.Checkbox(label="Along the arc"),
-                )
+                t = gr.Slider(0, 1, 0.5, label="From the first face to the second")
+                arc = gr.Checkbox(label="Along the arc")
             with gr.Column():
                 result = gr.HTML(elem_id="mixed")
                 amounts = [gr.Slider(-1, 1, 0, label=f"Principal direction {i + 1}") for i in range(SLIDERS)]

@@ -165,7 +165,7 @@ def main(arguments):
         save(beside(*map(quarter, (read(options.sample_dir, "real.png"), final))), options.out, "demo.jpg")
     elif options.history:
         draw_history(options, grids)
-    elif options.article:
+    elif options.article and options.second:
         theirs = last_grids(options.article)
         save(beside(*map(quarter, (read(theirs[max(theirs)]), final))), options.out, "article.jpg")
         others = last_grids(options.second)

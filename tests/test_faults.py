@@ -94,7 +94,7 @@ def assert_same(config, reference):
     assert sorted(os.listdir(config.checkpoint_dir)) == sorted(os.listdir(reference.checkpoint_dir))
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [pytest.param(n, marks=pytest.mark.soak) for n in (2, 30)])
 def test_killed_at_random_moments_it_ends_as_if_never_killed(faces, tmp_path, kills):
     epoch = 4 * (kills + 1)
     reference = config_in(tmp_path / "whole", faces, epoch=epoch)
@@ -175,7 +175,7 @@ def small_disk(folder, kilobytes):
 
 
 @pytest.mark.parametrize(
-    "kilobytes", [440, *(pytest.param(size, marks=pytest.mark.soak) for size in range(70, 730, 60))]
+    "kilobytes", [pytest.param(size, marks=pytest.mark.soak) for size in (440, *range(70, 730, 60))]
 )
 def test_full_disk_ends_the_run_in_words_and_it_goes_on_when_there_is_room(faces, tmp_path, kilobytes):
     """The disk fills up at a moment that depends on its size: in a picture, a log, or a checkpoint."""

@@ -180,6 +180,7 @@ def test_training_imports_neither_dlib_nor_opencv(faces, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_deterministic_run_at_full_width_resumes_bit_for_bit(faces, tmp_path):
     """Two batches, then two more in a new process, against four in one go (wide enough to differ)."""
     import numpy as np

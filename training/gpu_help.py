@@ -57,11 +57,14 @@ def driver_version():
     return None
 
 
+def package_folders():
+    """Where pip installs packages."""
+    return [*site.getsitepackages(), site.getusersitepackages()]
+
+
 def folders():
     """Where CUDA's libraries may lie: pip's packages first, then the system."""
-    packages = [
-        os.path.join(top, "nvidia", "*", "lib") for top in [*site.getsitepackages(), site.getusersitepackages()]
-    ]
+    packages = [os.path.join(top, "nvidia", "*", "lib") for top in package_folders()]
     return [folder for pattern in packages + SYSTEM for folder in sorted(glob.glob(pattern))]
 
 
@@ -105,7 +108,7 @@ def check_libdevice():
     """Refuse --xla where XLA would not find libdevice, of which it needs functions such as tanh. Raises UserError."""
     flag = re.search(r"--xla_gpu_cuda_data_dir=(\S+)", os.environ.get("XLA_FLAGS", ""))
     tops = [flag[1]] if flag else []
-    tops += [os.path.join(top, "nvidia", "cuda_nvcc") for top in [*site.getsitepackages(), site.getusersitepackages()]]
+    tops += [os.path.join(top, "nvidia", "cuda_nvcc") for top in package_folders()]
     tops += ["/usr/local/cuda*", "/opt/cuda", "./cuda_sdk_lib", "."]
     if not any(glob.glob(os.path.join(top, "nvvm", "libdevice", "libdevice.10.bc")) for top in tops):
         raise UserError(

@@ -110,7 +110,7 @@ class Countdown:
 class Watch:
     """Warns, once each, when one network has won or when the generator draws only one picture.
 
-    say: a function that prints a message. The thresholds are ours: a healthy d_loss stays near 1, and
+    say: a function that prints a message. The thresholds are ours: a healthy d_loss starts near 1, and
     the pixels of healthy samples vary by some 50 levels of 255.
     """
 
