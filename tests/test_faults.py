@@ -213,6 +213,7 @@ def test_folder_that_may_not_be_written_to_is_refused_before_training(faces, tmp
     assert "Epoch" not in done.stdout
 
 
+@pytest.mark.soak
 def test_folders_of_any_name_work_and_nothing_else_is_written(faces, tmp_path):
     name = "ünï 顔  *?{a,b} 'quote\" $HOME "
     here, home = tmp_path / "here", tmp_path / "home"

@@ -39,6 +39,7 @@ def test_a_photo_that_kills_its_worker_costs_that_photo_alone(tmp_path):
     assert len(os.listdir(settings.output)) == 20
 
 
+@pytest.mark.soak
 def test_a_worker_that_dies_between_batches_is_replaced(tmp_path):
     pytest.importorskip("dlib")
     settings = settings_in(tmp_path)
