@@ -64,14 +64,7 @@ def flags():
         if name == "walk":
             add(command, "coordinates", numbers, None, "coordinates of z, counted from 0 (default: the first ten)")
         if name == "edit":
-            add(
-                command,
-                "z",
-                file,
-                None,
-                "the .npz file of what to edit, as project writes it (required)",
-                required=True,
-            )
+            add(command, "z", file, None, "the .npz file to edit, as project writes it (required)", required=True)
             add(command, "direction", file, None, "the .npz file that direction wrote (required)", required=True)
             add(command, "steps", whole(2, 1000), 7, "pictures from less to more")
         if name == "project":
@@ -155,14 +148,14 @@ def project(options, dcgan):
 
 def face_distances(pixels, generated):
     """dlib's distance of each pair of faces [N]; None where dlib is not installed."""
-    from evaluation import dlib_features
+    from evaluation import dlib_features, metrics
 
     try:
         dlib_features.check_installed()
     except ModuleNotFoundError:
         return None
-    difference = dlib_features.features(pixels, "photos") - dlib_features.features(generated, "pictures")
-    return (difference**2).sum(axis=1) ** 0.5
+    pair = dlib_features.features(pixels, "photos"), dlib_features.features(generated, "pictures")
+    return metrics.distances(*pair).diagonal()
 
 
 def direction(options, dcgan):

@@ -27,7 +27,6 @@ class Input:
             settings.input, "input", [settings.output]
         )
         if self.containers is None:
-            self.skipped.clear()
             return
         self.kinds = [containers.check_kind(path, "input") for path in self.containers]
         self.prefixes = [prefix_of(path, self.root) for path in self.containers]
@@ -64,7 +63,7 @@ class Input:
                 skip(prefix[:-1], str(error))
 
     def listed(self, path, kind):
-        """Yield (name, Member) of each photo of a container that was listed."""
+        """Yield (name, Member) of each photo of a container that was listed. Raises PhotoError if it is damaged."""
         listing = self.listings[path]
         for name, position, length in zip(listing.names, listing.positions, listing.lengths):
             yield name, Member(kind.read, path, int(position), int(length))

@@ -158,6 +158,8 @@ def quarter(grid):
 def main(arguments):
     """Draw them. Returns the exit code."""
     options = flags().parse_args(arguments)
+    if bool(options.article) != bool(options.second):
+        raise UserError("--article and --second: give both; they are drawn together")
     grids = last_grids(options.sample_dir)
     os.makedirs(options.out, exist_ok=True)
     final = read(grids[max(grids)])
@@ -165,7 +167,7 @@ def main(arguments):
         save(beside(*map(quarter, (read(options.sample_dir, "real.png"), final))), options.out, "demo.jpg")
     elif options.history:
         draw_history(options, grids)
-    elif options.article and options.second:
+    elif options.article:
         theirs = last_grids(options.article)
         save(beside(*map(quarter, (read(theirs[max(theirs)]), final))), options.out, "article.jpg")
         others = last_grids(options.second)

@@ -1,7 +1,7 @@
 """Photos in a folder or in containers, by number."""
 
 import collections
-import functools
+import copy
 import io
 import os
 from array import array
@@ -10,6 +10,7 @@ import numpy as np
 
 from errors import UserError, printable
 from photos import containers, finding
+from photos.decoding import PhotoError
 from photos.members import Member, prefix_of
 from photos.names import Names, append
 
@@ -19,16 +20,16 @@ class Photos:
 
     path: the folder or container that they are in
     root: the folder that their names and those of the containers are relative to
-    containers: paths of the containers; None for a folder of photos
+    containers: their paths; None for a folder of photos
+    kinds: the containers.Kind of each
     places: int64 arrays of each photo's container, position and length; None for a folder of photos
     skipped: Counter of the reasons why other files and members are not among them
     damaged: {container: why photos may be missing}
     """
 
-    def __init__(self, path, root, names, containers=None, places=None, skipped=None, damaged=None):
-        self.path, self.root, self.names = path, root, names
-        self.containers, self.places = containers, places
-        self.skipped = skipped if skipped is not None else collections.Counter()
+    def __init__(self, path, root, names, skipped, containers=None, kinds=(), places=None, damaged=None):
+        self.path, self.root, self.names, self.skipped = path, root, names, skipped
+        self.containers, self.kinds, self.places = containers, kinds, places
         self.damaged = damaged or {}
 
     def __len__(self):
@@ -38,8 +39,10 @@ class Photos:
         """Only the photos of a slice, or of sorted indices."""
         if isinstance(which, slice) and which.indices(len(self)) == (0, len(self), 1):
             return self
-        places = self.places and [column[which] for column in self.places]
-        return Photos(self.path, self.root, self.names[which], self.containers, places, self.skipped, self.damaged)
+        some = copy.copy(self)
+        some.names = self.names[which]
+        some.places = self.places and [column[which] for column in self.places]
+        return some
 
     def source(self, index):
         """Where a photo is: the path of its file, or a Member of a container."""
@@ -49,14 +52,14 @@ class Photos:
         return Member(self.kinds[container].read, self.containers[container], position, length)
 
     def open(self, index):
-        """A photo as Pillow takes it: the path of its file, or a binary file. Raises PhotoError."""
+        """A photo's file, opened for reading bytes. Raises PhotoError."""
         source = self.source(index)
-        return source if isinstance(source, str) else io.BytesIO(source.read())
-
-    @functools.cached_property
-    def kinds(self):
-        """The containers' kinds."""
-        return [containers.kind_of(path) for path in self.containers or ()]
+        if isinstance(source, Member):
+            return io.BytesIO(source.read())
+        try:
+            return open(source, "rb")
+        except OSError as error:
+            raise PhotoError(error.strerror.lower()) from error
 
     @property
     def in_order_only(self):
@@ -82,7 +85,6 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
     """
     paths, root, skipped = find_containers(path, flag, leave_out)
     if paths is None:
-        skipped.clear()
 
         def skip(name, reason):
             skipped[f"container {name}" if containers.may_be_container(name) else reason] += 1
@@ -91,9 +93,10 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
         if not names:
             ends = " ".join(finding.ENDINGS)
             raise UserError(f"{flag} {path}: no images in it (looked for {ends}, also in subfolders)")
-        return Photos(path, root, Names(names), skipped=skipped)
-    for container in paths:
-        if containers.check_kind(container, flag).list is None:
+        return Photos(path, root, Names(names), skipped)
+    kinds = [containers.check_kind(container, flag) for container in paths]
+    for container, kind in zip(paths, kinds):
+        if kind.list is None:
             raise UserError(
                 f"{flag} {container}: a compressed .tar file can only be read from start to end, which is enough for "
                 f"align_faces.py; for this, unpack it: {containers.unpack_command(container)}"
@@ -102,7 +105,7 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
     places, damaged = [array("q"), array("q"), array("q")], {}
 
     def parts():
-        for number, listing in enumerate(containers.list_containers(paths, prefixes, wanted)):
+        for number, listing in enumerate(containers.list_containers(kinds, paths, prefixes, wanted)):
             for column, values in zip(places, (np.full(len(listing.names), number), *listing[1:3])):
                 append(column, values)
             skipped.update(listing.skipped)
@@ -114,11 +117,11 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
     if not len(names):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common(5)) or "nothing"
         raise UserError(f"{flag} {path}: no images in it (it holds {printable(reasons)})")
-    return Photos(path, root, names, paths, places, skipped, damaged)
+    return Photos(path, root, names, skipped, paths, kinds, places, damaged)
 
 
 def find_containers(path, flag, leave_out=()):
-    """The containers that a path stands for -> (their paths, root, Counter of what is skipped).
+    """The containers that a path stands for -> (their paths, root, Counter of what is skipped beside them).
 
     The paths are in the order of their members' names. They are None for a folder of photos: one with an
     image in it, or without containers. Raises UserError if there is no such file or folder.
@@ -131,13 +134,15 @@ def find_containers(path, flag, leave_out=()):
     walked = finding.walk_photos(path, lambda _name, reason: skipped.update([reason]), is_image_or_container, leave_out)
     for name in walked:
         if finding.is_image(name):
-            return None, path, skipped
+            return None, path, collections.Counter()
         container = os.path.join(path, name)
         if containers.is_table_of_labels(container):
             skipped[".tsv"] += 1
         else:
             found.append(container)
-    return sorted(found, key=lambda container: prefix_of(container, path)) or None, path, skipped
+    if not found:
+        return None, path, collections.Counter()
+    return sorted(found, key=lambda container: prefix_of(container, path)), path, skipped
 
 
 def is_image_or_container(name):

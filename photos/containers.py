@@ -24,10 +24,8 @@ class Kind(NamedTuple):
     name: str
     list: Callable | None  # (path, prefix, wanted) -> Listing; None where members are found only by reading all
     read: Callable | None = members.read_at  # (path, position, length) -> the photo's file, as bytes
-    each: Callable | None = (
-        None  # (path, prefix, wanted) -> (name, bytes or Member) in stored order, where that is better
-    )
-    check: Callable | None = None  # (path) -> None: raises UserError for what is no such container
+    each: Callable | None = None  # as list, but yields (name, bytes or Member) in stored order, where that is better
+    check: Callable | None = None  # (path), where `each` is used: raises UserError for what is no such container
     any_order: bool = True  # whether photos are read fast in any order
 
 
@@ -38,14 +36,7 @@ KINDS = {
         Kind(".zip", archives.list_zip, archives.read_zip),
         Kind(".tar", archives.list_tar),
         Kind("compressed .tar", None, None, archives.each_in_tar, any_order=False),
-        Kind(
-            ".parquet",
-            tables.list_parquet,
-            tables.read_parquet,
-            tables.each_in_parquet,
-            tables.open_parquet,
-            any_order=False,
-        ),
+        Kind(".parquet", tables.list_parquet, tables.read_parquet, tables.each_in_parquet, tables.open_parquet, False),
         Kind(".tsv", tables.list_tsv, tables.read_tsv, tables.each_in_tsv),
     )
 }
@@ -101,14 +92,14 @@ def unpack_command(path):
         return f"{UNPACKERS[file.read(2)]} --keep {shlex.quote(path)}"
 
 
-def list_container(wanted, path, prefix):
+def list_container(wanted, kind, path, prefix):
     """The Listing of a container. Raises UserError."""
-    return kind_of(path).list(path, prefix, wanted)
+    return kind.list(path, prefix, wanted)
 
 
-def list_containers(paths, prefixes, wanted):
+def list_containers(kinds, paths, prefixes, wanted):
     """Yield the Listing of each container. Several processes list where it takes long. Raises UserError."""
-    todo = list(zip(paths, prefixes))
+    todo = list(zip(kinds, paths, prefixes))
     began = time.monotonic()
     while todo:
         yield list_container(wanted, *todo.pop(0))

@@ -157,7 +157,11 @@ def _needed_chunks(png):
 
 def load(path, size, c_dim, crop=None):
     """Decode a photo into an image of the networks: uint8 [size, size, c_dim], c_dim 3 or 1. Raises PhotoError."""
-    image = square(open_rgb(path), size, crop)
+    return pixels_of(square(open_rgb(path), size, crop), c_dim)
+
+
+def pixels_of(image, c_dim):
+    """A PIL image in mode RGB -> uint8 [H, W, c_dim], c_dim 3 or 1 (gray)."""
     return np.asarray(image) if c_dim == 3 else np.asarray(image.convert("L"))[..., np.newaxis]
 
 

@@ -85,9 +85,9 @@ def reason_to_skip(name, wanted):
 
 def clean(name):
     """The name of a member without what could lead out of a folder: /a, ./a, b/../a and \\a are all "a"."""
-    return (
-        posixpath.normpath("/" + re.sub(r"\0", "", name).replace("\\", "/")).lstrip("/") if ODD.search(name) else name
-    )
+    if not ODD.search(name):
+        return name
+    return posixpath.normpath("/" + name.replace("\0", "").replace("\\", "/")).lstrip("/")
 
 
 def listing(entries, prefix, wanted):

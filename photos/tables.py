@@ -59,7 +59,7 @@ def each_in_parquet(path, prefix, wanted=None):
     """Yield (name, bytes) of each row, in stored order; a row group is in memory at a time. Raises PhotoError."""
     row = 0
     file, column = open_parquet(path)
-    with damage_as_photo_error("damaged after row {}, and photos may be missing", lambda: row):
+    with damage_as_photo_error("the container is damaged, and photos may be missing"):
         for batch in file.iter_batches(ROWS, columns=[column]):
             for content in images_of(batch.column(0)):
                 yield f"{prefix}{row:0{DIGITS}d}", content or b""
@@ -67,14 +67,14 @@ def each_in_parquet(path, prefix, wanted=None):
 
 
 @contextlib.contextmanager
-def damage_as_photo_error(reason, row):
-    """Raise pyarrow's errors of a damaged file as PhotoError."""
+def damage_as_photo_error(reason):
+    """Raise pyarrow's errors of a damaged file as PhotoError, with this reason."""
     import pyarrow
 
     try:
         yield
     except (pyarrow.ArrowException, OSError) as error:
-        raise PhotoError(reason.format(row())) from error
+        raise PhotoError(reason) from error
 
 
 def images_of(column):
@@ -86,7 +86,7 @@ def images_of(column):
 def row_group(path, group):
     """The images of a row group. Raises PhotoError."""
     file, column = open_parquet(path)
-    with damage_as_photo_error("the container is damaged here (row group {})", lambda: group):
+    with damage_as_photo_error(f"the container is damaged here (row group {group})"):
         return images_of(file.read_row_group(group, columns=[column]).column(0))
 
 

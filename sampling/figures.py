@@ -61,11 +61,7 @@ def edit(dcgan, z, direction, steps, out):
     steps: pictures in a row; with an odd number, G(z) itself is in the middle
     """
     moved = z[:, np.newaxis] + np.linspace(-1, 1, steps, dtype=np.float32)[:, np.newaxis] * direction
-    pictures = generate(dcgan, moved.reshape(-1, z.shape[1]).clip(-1, 1))
-    utils.save_image(utils.merge(pictures, steps), os.path.join(out, "edit.png"))
-    columns = pictures.reshape(len(z), steps, *pictures.shape[1:])
-    frames = np.array([utils.merge(columns[:, i]) for i in range(steps)])
-    utils.save_gif(np.concatenate([frames, frames[-2:0:-1]]), os.path.join(out, "edit.gif"))
+    there_and_back(dcgan, moved.reshape(-1, z.shape[1]).clip(-1, 1), steps, os.path.join(out, "edit"))
 
 
 def walk(dcgan, z, coordinates, steps, out):
@@ -77,11 +73,16 @@ def walk(dcgan, z, coordinates, steps, out):
     for coordinate in coordinates:
         varied = np.repeat(z, steps, axis=0)
         varied[:, coordinate] = np.tile(np.linspace(-1, 1, steps), len(z))
-        pictures = generate(dcgan, varied)
-        utils.save_image(utils.merge(pictures, steps), os.path.join(out, f"z{coordinate:03d}.png"))
-        columns = pictures.reshape(len(z), steps, *pictures.shape[1:])
-        frames = np.array([utils.merge(columns[:, i]) for i in range(steps)])
-        utils.save_gif(np.concatenate([frames, frames[-2:0:-1]]), os.path.join(out, f"z{coordinate:03d}.gif"))
+        there_and_back(dcgan, varied, steps, os.path.join(out, f"z{coordinate:03d}"))
+
+
+def there_and_back(dcgan, z, steps, path):
+    """z [rows * steps, z_dim] as a grid, path.png, and as a GIF of its columns that goes there and back, path.gif."""
+    pictures = generate(dcgan, z)
+    utils.save_image(utils.merge(pictures, steps), f"{path}.png")
+    columns = pictures.reshape(-1, steps, *pictures.shape[1:])
+    frames = np.array([utils.merge(columns[:, i]) for i in range(steps)])
+    utils.save_gif(np.concatenate([frames, frames[-2:0:-1]]), f"{path}.gif")
 
 
 def numbered(images, numbers):

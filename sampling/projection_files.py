@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+from PIL import Image
 
 import utils
 from alignment.inputs import decode
@@ -29,7 +30,7 @@ def read_aligned(path, dcgan, aligner):
         raise UserError(f"{path}: {error}") from error
     if face is None:
         raise UserError(f"{path}: no face found; give a photo with a larger face, or an aligned one without --align")
-    return face if dcgan.c_dim == 3 else face.mean(axis=-1, keepdims=True).round().astype(np.uint8)
+    return decoding.pixels_of(Image.fromarray(face), dcgan.c_dim)
 
 
 def write(folder, paths, pixels, generated, z):

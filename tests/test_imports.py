@@ -77,8 +77,11 @@ def loaded(code):
     return done.stdout.splitlines()[-1].split()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--no_such_flag"], []])
-@pytest.mark.parametrize("script", sorted(LAYERS[-1] - {"page"}))
+COMMANDS = [(script, argument) for script in sorted(LAYERS[-1]) for argument in (["--help"], ["--no_such_flag"], [])]
+COMMANDS.remove(("page", []))  # which serves until it is stopped
+
+
+@pytest.mark.parametrize("script, arguments", COMMANDS)
 def test_help_and_usage_errors_load_no_heavy_package(script, arguments):
     code = f"""
 import contextlib, runpy, sys
@@ -87,10 +90,6 @@ with contextlib.suppress(SystemExit):
     runpy.run_path({script!r} + '.py', run_name='__main__')
 """
     assert loaded(code) == []
-
-
-def test_the_pages_help_loads_no_heavy_package():  # without flags it serves until it is stopped
-    test_help_and_usage_errors_load_no_heavy_package("page", ["--help"])
 
 
 def test_the_alignment_cannot_reach_tensorflow():

@@ -121,7 +121,8 @@ class ImageData:
         sizes = collections.Counter()
         for index in sample:
             try:
-                _, size = decoding.mode_and_size(self.photos.open(index))
+                with self.photos.open(index) as file:
+                    _, size = decoding.mode_and_size(file)
                 sizes["{}x{}".format(*size)] += 1
             except decoding.PhotoError:
                 sizes["unreadable"] += 1
@@ -155,7 +156,8 @@ class ImageData:
         """Image `index` -> uint8 [image_size, image_size, c_dim]. Raises PhotoError."""
         if self.photos.in_order_only and self.cached[index] and self.names[index] not in self.bad:
             return self.cache[index]
-        return decoding.load(self.photos.open(index), self.image_size, self.c_dim, self.crop)
+        with self.photos.open(index) as file:
+            return decoding.load(file, self.image_size, self.c_dim, self.crop)
 
     def image(self, index):
         """Image `index`, from memory once it was decoded -> uint8 [image_size, image_size, c_dim].

@@ -4,9 +4,10 @@ import hashlib
 import itertools
 import os
 
-from errors import printable
+from errors import UserError, printable
 from photos.decoding import PhotoError
 from photos.names import Names
+from training.run_folder import IMAGES, read_json
 
 FILES = 256  # whose content is remembered
 BYTES = 1 << 20  # read of each, at most
@@ -26,15 +27,10 @@ def spread(photos, most):
 
 def _fingerprint(photos, index):
     try:
-        content = photos.open(index)
-        if isinstance(content, str):
-            size = os.path.getsize(content)
-            with open(content, "rb") as file:
-                content = file.read(BYTES)
-        else:
-            content = content.getvalue()
-            size, content = len(content), content[:BYTES]
-        return [size, hashlib.blake2b(content, digest_size=16).hexdigest()]
+        with photos.open(index) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            return [size, hashlib.blake2b(file.read(BYTES), digest_size=16).hexdigest()]
     except (OSError, PhotoError):
         return None
 
@@ -69,9 +65,18 @@ def summary(names):
     return {"count": len(names), "digest": names.digest(), "names": list(names[::step])}
 
 
-def read_summary(content):
-    """The summary in an images.json, which was a list of all names in older versions; None for None."""
-    return summary(Names(content)) if isinstance(content, list) else content
+def read_summary(directory):
+    """The summary in a checkpoint folder's images.json; None without one. Raises UserError.
+
+    Older versions wrote a list of all names.
+    """
+    content = read_json(directory, IMAGES, (list, dict))
+    if isinstance(content, list):
+        return summary(Names(content))
+    if content is not None and not content.keys() >= {"count", "digest", "names"}:
+        path = os.path.join(directory, IMAGES)
+        raise UserError(f"{path}: was not written by this program; restore it or use another folder")
+    return content
 
 
 def difference(before, now):

@@ -83,13 +83,12 @@ def examine(photos, index):
     """One photo -> (digest of its bytes, mode, (width, height), why it does not decode), None where unknown."""
     mode = size = None
     try:
-        file = photos.open(index)
-        mode, size = decoding.mode_and_size(file)
-        decoding.open_rgb(file)
-        digest = hashlib.blake2b(digest_size=16)
-        with open(file, "rb") if isinstance(file, str) else file as opened:
-            opened.seek(0)
-            while block := opened.read(1 << 20):
+        with photos.open(index) as file:
+            mode, size = decoding.mode_and_size(file)
+            decoding.open_rgb(file)
+            digest = hashlib.blake2b(digest_size=16)
+            file.seek(0)
+            while block := file.read(1 << 20):
                 digest.update(block)
         return digest.digest(), mode, size, None
     except decoding.PhotoError as error:

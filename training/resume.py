@@ -9,7 +9,7 @@ import tempfile
 
 from errors import UserError
 from training.identity import difference, read_summary, share_images
-from training.run_folder import IDENTITY, IMAGES, SETTINGS, latest_steps, read_json
+from training.run_folder import IDENTITY, SETTINGS, latest_steps, read_json
 from training.settings import TrainConfig
 
 UNNAMED = ("", "aligned", "raw", "images", "faces", "train")  # folders that say nothing of what is in them
@@ -35,7 +35,7 @@ def check_settings(config, saved, photos):
         if latest_steps(directory):
             raise UserError(f"--checkpoint_dir {directory}: holds checkpoints but no {SETTINGS}; use another folder")
         return
-    before = read_summary(read_json(directory, IMAGES, (list, dict)))
+    before = read_summary(directory)
     if not share_images(read_json(directory, IDENTITY, dict), before, photos):
         raise UserError(another_data_set(config, saved))
     defining, changed = config.compare(saved)

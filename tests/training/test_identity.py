@@ -99,6 +99,13 @@ def test_some_hundred_files_are_remembered_and_a_few_kept_ones_are_believed(tmp_
     assert not identity.share_images(known, listed, photos.take([]))
 
 
+def test_an_images_json_of_another_program_is_refused_in_words(run, tiny):
+    with open(os.path.join(run.checkpoint_dir, run_folder.IMAGES), "w") as file:
+        file.write("{}")
+    with pytest.raises(UserError, match=r"images.json: was not written by this program"):
+        loop.train(tiny(epoch=2))
+
+
 def test_files_that_came_and_went_are_told_by_name():
     told = identity.difference(identity.summary(Names("abc")), Names("bcdefg"))
     assert told == "3 images before, 6 now: 1 file is gone (a), 4 files are new (d, e, f, …)"
