@@ -51,7 +51,7 @@ page: .venv/page.installed
 test: .venv/dev.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 soak: .venv/dev.installed
 	$(BIN)/python -m pytest -q -n 2 -m soak --durations 0

@@ -22,6 +22,7 @@ import tensorflow as tf
 from conftest import ROOT, as_flags, run_script
 
 from photos import demo
+from training import loop
 from training.run_folder import latest_steps
 from training.settings import TrainConfig
 
@@ -146,7 +147,7 @@ def limit_file_size(size):
 
 def test_save_that_no_longer_fits_leaves_the_checkpoint_before_it_usable(faces, tmp_path):
     config = config_in(tmp_path, faces, epoch=1, log_every=50, sample_every=50)
-    finish(config)
+    loop.train(config)
     before = contents(config)[0]
     wider = [*as_flags(config_in(tmp_path, faces, epoch=2, log_every=50, sample_every=50))]
     done = run_script("train-dcgan.py", *wider, preexec_fn=limit_file_size(30_000))
@@ -202,7 +203,9 @@ def drop_privileges():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="permissions are dropped by a Linux call")
-@pytest.mark.parametrize("name", ["checkpoint_dir", "sample_dir", "log_dir"])
+@pytest.mark.parametrize(
+    "name", ["checkpoint_dir", *(pytest.param(name, marks=pytest.mark.soak) for name in ("sample_dir", "log_dir"))]
+)
 def test_folder_that_may_not_be_written_to_is_refused_before_training(faces, tmp_path, name):
     config = config_in(tmp_path, faces)
     os.makedirs(getattr(config, name))

@@ -43,7 +43,9 @@ def test_articles_command_trains_from_another_folder(faces, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "number, code", [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
+)
 def test_interruption_saves_and_the_same_command_goes_on(tiny, number, code):
     config = tiny(epoch=1000)
     process = start(config)
