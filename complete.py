@@ -99,7 +99,7 @@ def main(arguments):
     if code:
         print(f"interrupted after {files.iteration:,} of {options.nIter:,} iterations")
     else:
-        print(f"{len(pixels):,} photos in {progress.duration(took)}, {took / len(pixels):.1f} s per photo")
+        print(f"done in {progress.duration(took)}, {took / len(pixels):.1f} s per photo")
     print(f"completions: {os.path.join(options.outDir, 'overview.png')}, and each in {options.outDir}/completed")
     return code
 

@@ -69,7 +69,7 @@ def mix_tab(gr, calls, collected):
     from sampling import callbacks, html
 
     with gr.Column():
-        gr.Markdown("Click a face: plus, minus, plus too, left out.")
+        gr.Markdown("Collect faces in the tab Faces. A click here makes one plus, minus, plus too, or leaves it out.")
         chosen = gr.HTML(js_on_load=html.CLICK, elem_id="collected")
         clear = gr.Button("Start again")
         t = gr.Slider(0, 1, 0.5, label="From the first face to the second")
@@ -96,7 +96,7 @@ def edit_tab(gr, calls, collected):
     load = gr.UploadButton("Load a direction (.npz)", file_types=[".npz"])
     inputs = [z, collected, direction, amount, loaded_amount]
     editing = dict(fn=calls.edit, inputs=inputs, outputs=edited, **PRIVATE)
-    upload.upload(calls.project, upload, [photo, projected, z], concurrency_limit=2, **PRIVATE).then(**editing)
+    upload.upload(calls.project, upload, [photo, projected, z], concurrency_limit=2, **PRIVATE).success(**editing)
     gr.on([amount.release, loaded_amount.release], **editing)
     load.upload(calls.load_direction, load, direction, **PRIVATE)
 

@@ -58,8 +58,8 @@ class Callbacks:
 
     def read(self, upload):
         """The face in an uploaded photo, uint8 [S, S, C], and what to say of it. Deletes the upload."""
-        dcgan, _ = self.network()
         with read_once(upload):
+            dcgan, _ = self.network()
             try:
                 return projection_files.read_aligned(upload, dcgan, self.aligner), "Aligned."
             except UserError:  # an aligned face, perhaps

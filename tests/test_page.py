@@ -201,6 +201,16 @@ def test_the_newest_checkpoint_is_followed(faces, tmp_path):
     assert newest.search(completion.SearchSettings(nIter=1)) is not search
 
 
+def test_without_a_checkpoint_it_says_what_to_do_and_keeps_no_upload(tmp_path, face):
+    gradio = pytest.importorskip("gradio")
+    from sampling.callbacks import Callbacks
+
+    calls = Callbacks(loading.NewestModel(str(tmp_path / "checkpoints")))
+    with pytest.raises(gradio.Error, match=r"train-dcgan\.py"):
+        calls.read(str(face))
+    assert not face.exists()
+
+
 @pytest.mark.soak
 def test_memory_is_flat_over_fifty_completions(trained):
     newest = loading.NewestModel(trained)
