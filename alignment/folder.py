@@ -52,7 +52,7 @@ def align_folder(settings, photos, inspect=None):
     if total > progress.before:
         print(f"{total - progress.before:,} of them now, in {took:.0f} s: {progress.rate():.1f} photos/s")
     if skipped:
-        print("not looked at: " + ", ".join(f"{n:,} {what}" for what, n in skipped.most_common(8)))
+        print("not looked at: " + ", ".join(f"{what} ({n:,})" for what, n in skipped.most_common(8)))
     print(f"report: {report.path}")
     if code:
         print("interrupted; the same command continues from here")
