@@ -22,6 +22,15 @@ SEARCH = completion.SearchSettings(outInterval=10)
 
 
 @contextlib.contextmanager
+def on_the_page():
+    """Show a UserError on the page until it is clicked away."""
+    try:
+        yield
+    except UserError as error:
+        raise gr.Error(f"{error}.", duration=None) from error
+
+
+@contextlib.contextmanager
 def read_once(upload):
     """Show what is wrong with an upload, without its path, and delete it."""
     try:
@@ -29,7 +38,8 @@ def read_once(upload):
     except UserError as error:
         raise gr.Error(str(error).rpartition(f"{upload}: ")[2].capitalize() + ".") from error
     finally:
-        os.remove(upload)
+        with contextlib.suppress(FileNotFoundError):  # the same file, uploaded twice, has one path
+            os.remove(upload)
 
 
 def mean(collected, group):
@@ -46,10 +56,13 @@ class Callbacks:
 
     def network(self):
         """(dcgan, step), or an error on the page that says what to type."""
-        try:
+        with on_the_page():
             return self.newest.get()
-        except UserError as error:
-            raise gr.Error(f"{error}.", duration=None) from error
+
+    def search(self, settings):
+        """A compiled completion.Search of the network, or such an error."""
+        with on_the_page():
+            return self.newest.search(settings)
 
     def drawn(self, z, caption):
         """G(z) as a figure. z: [z_dim], of any numbers."""
@@ -92,8 +105,8 @@ class Callbacks:
         """plus - minus + plus too, moved along the principal directions -> a figure; nothing without faces."""
         if not collected:
             return ""
-        dcgan, _ = self.network()
-        moved = np.array(amounts) @ latents.principal_directions(dcgan, SLIDERS)
+        directions = latents.principal_directions(self.network()[0], SLIDERS)
+        moved = np.array(amounts[: len(directions)]) @ directions
         mixed = mean(collected, 1) - mean(collected, 2) + mean(collected, 3)
         return self.drawn(mixed + moved, "plus - minus + plus too, moved by the sliders.")
 
@@ -108,7 +121,7 @@ class Callbacks:
         """Search an uploaded photo's z. Yields the photo and the picture so far as figures, and z."""
         pixels, said = self.read(upload)
         photo = html.figure(pixels, said)
-        for iteration, z, generated in projection.project(self.newest.search(projection.SETTINGS), pixels[None]):
+        for iteration, z, generated in projection.project(self.search(projection.SETTINGS), pixels[None]):
             near = projection.psnr(pixels[None], generated)[0]
             caption = f"{iteration} of {projection.SETTINGS.nIter} iterations, PSNR {near:.1f} dB."
             yield photo, html.figure(generated[0], caption, z[0]), z[0]
@@ -138,7 +151,7 @@ class Callbacks:
         mask = np.ones(pixels.shape[0] ** 2, np.float32)
         mask[[i for i in painted["hole"] if 0 <= i < mask.size]] = 0
         mask, image = mask.reshape(1, *pixels.shape[:2], 1), utils.transform(pixels[None])
-        for iteration, z, generated, *_ in self.newest.search(SEARCH).reports(image, mask):
+        for iteration, z, generated, *_ in self.search(SEARCH).reports(image, mask):
             filled = blending.fill(image, generated, mask)
             if blend:
                 filled = blending.blend(image[0], generated[0], mask[0])[None]

@@ -71,7 +71,7 @@ def figure(pixels, caption="", z=None):
 
 def gallery(pixels, marks):
     """Pictures to click, with a mark on each, such as a number: HTML. A click's data-n is the picture's place."""
-    side = int(1.25 * pixels.shape[1]) if len(pixels) else 0
+    side = int(1.25 * pixels.shape[1])
     cells = (
         f'<figure data-n="{n}"><img data-n="{n}" src="{png_url(picture)}" width="{side}" height="{side}">'
         f'<figcaption data-n="{n}">{mark}</figcaption></figure>'

@@ -44,6 +44,7 @@ def principal_directions(dcgan, n):
     """The directions of z that change the generator's first layer most: float32 [n, z_dim], orthogonal.
 
     Moving z by one of them changes a picture more than any single number of z does. Each has the length of a typical z.
+    There are at most z_dim of them.
     """
     left, _, _ = np.linalg.svd(dcgan.sampler.h0.matrix.numpy(), full_matrices=False)
     return (left.T[:n] * np.sqrt(dcgan.z_dim / 3)).astype(np.float32)  # 1/3 is the variance of uniform on [-1, 1)

@@ -57,7 +57,7 @@ class NewestModel:
     """
 
     def __init__(self, directory):
-        self.directory, self.lock = directory, threading.Lock()
+        self.directory, self.lock = directory, threading.RLock()
         self.step = self.dcgan = None
         self.searches = {}
 
@@ -73,8 +73,8 @@ class NewestModel:
 
     def search(self, settings):
         """The completion.Search with these settings. Raises UserError."""
-        dcgan, _ = self.get()
         with self.lock:
+            dcgan, _ = self.get()
             if settings not in self.searches:
                 self.searches[settings] = completion.Search(dcgan, settings)
             return self.searches[settings]

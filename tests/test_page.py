@@ -201,7 +201,8 @@ def test_the_newest_checkpoint_is_followed(faces, tmp_path):
     assert newest.search(completion.SearchSettings(nIter=1)) is not search
 
 
-def test_without_a_checkpoint_it_says_what_to_do_and_keeps_no_upload(tmp_path, face):
+def test_without_a_checkpoint_it_says_what_to_do_and_keeps_no_upload(tmp_path, face, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the message names the runs of ./checkpoints, where there are some
     gradio = pytest.importorskip("gradio")
     from sampling.callbacks import Callbacks
 
@@ -209,6 +210,24 @@ def test_without_a_checkpoint_it_says_what_to_do_and_keeps_no_upload(tmp_path, f
     with pytest.raises(gradio.Error, match=r"train-dcgan\.py"):
         calls.read(str(face))
     assert not face.exists()
+
+
+def test_a_network_with_fewer_numbers_than_sliders_is_mixed(tmp_path, faces):
+    pytest.importorskip("gradio")
+    from sampling.callbacks import SLIDERS, Callbacks
+
+    calls = Callbacks(loading.NewestModel(train(tmp_path, dataset=faces, **TINY | dict(z_dim=4))))
+    assert calls.mix([(np.zeros(4, np.float32), 1)], *[0.5] * SLIDERS).startswith("<figure>")
+
+
+def test_one_upload_that_is_read_twice_is_missed_in_words(trained, face):
+    gradio = pytest.importorskip("gradio")
+    from sampling.callbacks import Callbacks
+
+    calls = Callbacks(loading.NewestModel(trained))
+    calls.read(str(face))
+    with pytest.raises(gradio.Error, match="No such file"):
+        calls.read(str(face))
 
 
 @pytest.mark.soak
