@@ -1,5 +1,6 @@
 """What `python -m benchmarks.train` measures on a GPU: batch sizes, precisions, XLA, the input, and all devices."""
 
+import itertools
 import statistics
 import tempfile
 import time
@@ -72,18 +73,14 @@ def main(dim, gflop_per_image, strategy=None, batch_sizes=BATCH_SIZES):
     print("\n| precision | XLA | devices | batch | ms per batch | images/s | of the matrix product's rate |")
     print("|---|---|---|---|---|---|---|")
     groups = [(None, 1)] + ([(strategy, strategy.num_replicas_in_sync)] if strategy else [])
-    for precision, rate in rates.items():
-        for xla in (False, True):
-            for devices, number in groups:
-                for batch_size in batch_sizes:
-                    try:
-                        seconds = trained(devices, batch_size, dim, precision, xla)
-                    except tf.errors.OpError as error:
-                        print(f"| {precision} | {xla} | {number} | {batch_size} | failed: {type(error).__name__} | | |")
-                        continue
-                    share = gflop_per_image * batch_size / 1e3 / seconds / rate / number
-                    row = f"{1e3 * seconds:.1f} | {batch_size / seconds:,.0f} | {share:.0%}"
-                    print(f"| {precision} | {'yes' if xla else 'no'} | {number} | {batch_size} | {row} |", flush=True)
+    for precision, xla, (devices, number), batch_size in itertools.product(rates, (False, True), groups, batch_sizes):
+        try:
+            seconds = trained(devices, batch_size, dim, precision, xla)
+            share = gflop_per_image * batch_size / 1e3 / seconds / rates[precision] / number
+            measured = f"{1e3 * seconds:.1f} | {batch_size / seconds:,.0f} | {share:.0%}"
+        except tf.errors.OpError as error:
+            measured = f"failed: {type(error).__name__} | |"
+        print(f"| {precision} | {'yes' if xla else 'no'} | {number} | {batch_size} | {measured} |", flush=True)
     for batch_size in (batch_sizes[0], batch_sizes[-1]):
         held = trained(None, batch_size, dim, "bfloat16", False)
         first, later = from_files(batch_size, dim, "bfloat16")

@@ -140,9 +140,9 @@ def draw_with_network(checkpoint_dir, out):
 
 def draw_history(options, grids):
     """How a run went: its grids after some epochs, its losses, and a GIF of all grids."""
+    draw_losses(read_losses(options.log_dir), os.path.join(options.out, "losses.png"))  # first: what may be missing
     pictures = [read(grids[epoch]) for epoch in EPOCHS if epoch in grids] or [read(grids[max(grids)])]
     save(beside(*map(quarter, pictures)), options.out, "epochs.jpg")
-    draw_losses(read_losses(options.log_dir), os.path.join(options.out, "losses.png"))
     path = os.path.join(options.out, "progress.gif")
     frames = [Image.fromarray(quarter(read(grids[epoch]))).quantize(COLOURS) for epoch in sorted(grids)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=400, loop=0)

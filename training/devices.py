@@ -66,7 +66,6 @@ def set_up(deterministic=False, names=None, cluster=None, xla=False):
     names: a number of GPUs, or names such as GPU:0,GPU:2 or CPU:0,CPU:1 (logical devices, for a trial);
         None: all GPUs, or the CPU
     cluster: the text of TF_CONFIG, for several machines
-
     xla: whether XLA will compile, for which a GPU needs more files
 
     The strategy is None for one device. Raises UserError for devices or files that are missing.

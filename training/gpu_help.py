@@ -9,11 +9,8 @@ import site
 
 from errors import UserError
 
-DRIVERS = [
-    "/proc/driver/nvidia/version",
-    "/dev/nvidiactl",
-    "/dev/dxg",
-]  # where there is an NVIDIA GPU; the last: in WSL
+# There where a driver is; the last is WSL's
+DRIVERS = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"]
 SYSTEM = ["/usr/local/cuda*/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"]
 INSTALL = "pip install 'tensorflow[and-cuda]>=2.21,<2.22'"
 # The versions in the libraries' names, by that of CUDA; cuDNN has a version of its own

@@ -51,7 +51,13 @@ def test_masks_hide_what_they_name(kind, unknown):
         assert not mask[16:48, 16:48].any() and mask[15, 16] and mask[48, 47]
 
 
-@pytest.mark.parametrize("approach, kind", [*(("adam", kind) for kind in KINDS), ("hmc", "center"), ("hmc", "lowres")])
+@pytest.mark.parametrize(
+    "approach, kind",
+    [
+        *(("adam", kind) for kind in KINDS),
+        *(pytest.param("hmc", kind, marks=[pytest.mark.soak] * (kind not in ("center", "lowres"))) for kind in KINDS),
+    ],
+)
 def test_every_mask_lowers_its_loss_and_keeps_z_in_bounds(dcgan, approach, kind):
     # Cold enough for the small losses of a network that has hardly learned
     cold = 1e6 if kind == "lowres" else 1e4
