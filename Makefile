@@ -19,7 +19,7 @@ setup-align: setup
 	@echo "make setup-align is no longer needed: make setup installs everything"
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import cli'
+	@$(PYTHON) -c 'import cli.program'
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "install Python's venv module first (Debian: apt install python3-venv)"; exit 1; }
 
 .venv/train.installed: requirements.txt | .venv/bin/python

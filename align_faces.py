@@ -13,12 +13,13 @@ import os
 import re
 import shlex
 
-import cli
+import cli.program
 from alignment import openface
 from alignment.openface import LANDMARKS, AlignDlib  # AlignDlib: the original's `from align_faces import AlignDlib`
 from alignment.settings import AlignSettings
+from cli.flags import add_flag, check_writable, script_parser
+from cli.kinds import Kind, one_of, text, whole
 from errors import UserError
-from training.settings import Kind, one_of, text, whole
 
 INSTEAD = {  # flags of OpenFace's align-dlib.py
     "--dlibFacePredictor": "type --predictor",
@@ -29,12 +30,12 @@ INSTEAD = {  # flags of OpenFace's align-dlib.py
 
 def flags():
     """The command line."""
-    parser = cli.parser(__doc__, instead=INSTEAD)
+    parser = script_parser(__doc__, instead=INSTEAD)
     parser.add_argument("input", help="folder of photos, or a container of photos")
     parser.add_argument("output", help="folder for the aligned faces")
 
     def add(name, kind, default, help):
-        cli.add_flag(parser, name, kind, default, help)
+        add_flag(parser, name, kind, default, help)
 
     add("size", whole(8, 1024), 64, "height and width of the faces in pixels")
     add(
@@ -84,7 +85,7 @@ def check(settings, inspect):
         path, name = os.path.realpath(inspect), f"--inspect {inspect}"
         if any(os.path.commonpath([path, folder]) == folder for folder in folders):
             raise UserError(f"{name}: must lie outside the input and the output, away from photos and faces")
-        cli.check_writable("--inspect", inspect, ".png")
+        check_writable("--inspect", inspect, ".png")
     if settings.predictor and not os.path.isfile(settings.predictor):
         raise UserError(f"--predictor {settings.predictor}: no such file")
     if settings.predictor:
@@ -109,9 +110,9 @@ def main(arguments):
     from alignment import folder, inputs
 
     photos = inputs.Input(settings)
-    cli.raise_on_signals()
+    cli.program.raise_on_signals()
     return folder.align_folder(settings, photos, inspect)
 
 
 if __name__ == "__main__":
-    cli.run(main, less_memory="fewer --workers")
+    cli.program.run(main, less_memory="fewer --workers")

@@ -13,21 +13,24 @@ import dataclasses
 import os
 import time
 
-import cli
+import cli.program
+from cli.flags import add_flag, check_empty, script_parser
+from cli.kinds import one_of, real, text, whole
+from devices import start
 from errors import UserError
-from training import devices, run_folder
-from training.settings import one_of, real, text, whole
+from runs.files import check_network
+from runs.naming import add_network_flags, use_name
 
 
 def flags():
     """The command line. Names and defaults are the original's."""
-    parser = cli.parser(__doc__)
-    cli.add_network_flags(parser)
+    parser = script_parser(__doc__)
+    add_network_flags(parser)
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="photos to complete")
     masks = one_of("random", "center", "left", "full", "grid", "lowres")
 
     def add(name, kind, default, help):
-        cli.add_flag(parser, name, kind, default, help)
+        add_flag(parser, name, kind, default, help)
 
     add("outDir", text("DIR"), "completions", "folder for the results, new or empty")
     add("maskType", masks, "center", "what is hidden. random: a fifth of the pixels; center: the middle; left: the "
@@ -58,14 +61,15 @@ def flags():
 def main(arguments):
     """Complete. Returns the exit code."""
     options = flags().parse_args(arguments)
-    cli.use_name(vars(options), arguments)
-    cli.check_empty("--outDir", options.outDir)
-    run_folder.check_network(options.checkpoint_dir, options.step)
-    devices.set_up()
+    use_name(vars(options), arguments)
+    check_empty("--outDir", options.outDir)
+    check_network(options.checkpoint_dir, options.step)
+    start.set_up()
     import numpy as np
 
-    from sampling import completion, completion_files, loading
-    from training import progress
+    from cli import progress
+    from runs import loading
+    from sampling import completion, completion_files
 
     dcgan, _ = loading.load_model(options.checkpoint_dir, options.step, options.precision)
     if options.imgSize not in (None, dcgan.image_size):
@@ -83,7 +87,7 @@ def main(arguments):
     files = completion_files.CompletionFiles(options.outDir, options.images, pixels, masks, settings, lowres)
     search = completion.Search(dcgan, settings, lowres)
     bar, code, began = progress.Countdown(len(pixels) * options.nIter, "completing"), 0, time.time()
-    cli.raise_on_signals()
+    cli.program.raise_on_signals()
     try:
         for report in search.reports(files.images, masks, bar.advance):
             files.add(*report)
@@ -105,4 +109,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main, less_memory="fewer --restarts")
+    cli.program.run(main, less_memory="fewer --restarts")

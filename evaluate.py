@@ -10,16 +10,19 @@ each beside the training face nearest to it, evaluation-STEP.png. docs/evaluatio
 
 import os
 
-import cli
+import cli.program
+from cli.flags import add_flag, script_parser
+from cli.kinds import NAME, text, whole
+from devices import start
 from errors import UserError
-from training import devices, run_folder
-from training.settings import NAME, text, whole
+from runs.files import check_network
+from runs.naming import use_name
 
 
 def flags():
     """The command line."""
-    parser = cli.parser(__doc__)
-    add, folder = cli.add_flag, text("DIR")
+    parser = script_parser(__doc__)
+    add, folder = add_flag, text("DIR")
     add(parser, "checkpoint_dir", folder, "checkpoints", "checkpoint folder of the training run")
     add(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME --log_dir logs/NAME")
     add(parser, "dataset", folder, None, "the images that the network was trained on (required)", required=True)
@@ -43,8 +46,8 @@ def check(options):
         folder = getattr(options, flag)
         if folder and not os.path.exists(folder):
             raise UserError(f"--{flag} {folder}: no such folder or file")
-    run_folder.check_network(options.checkpoint_dir)
-    from training import resume
+    check_network(options.checkpoint_dir)
+    from runs import resume
 
     try:
         resume.make_folder(*(("--out", options.out) if options.out else ("--checkpoint_dir", options.checkpoint_dir)))
@@ -62,11 +65,11 @@ def check(options):
 def main(arguments):
     """Evaluate. Returns the exit code."""
     options = flags().parse_args(arguments)
-    cli.use_name(vars(options), arguments)
+    use_name(vars(options), arguments)
     check(options)
     if options.inception:  # Keras reads it when it is imported
         os.environ.setdefault("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
-    devices.set_up()
+    start.set_up()
     from evaluation import report
 
     settings = vars(options)
@@ -76,4 +79,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main, less_memory="a smaller --n, fewer --workers")
+    cli.program.run(main, less_memory="a smaller --n, fewer --workers")

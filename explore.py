@@ -21,10 +21,13 @@ numbers that they have in generate.py; where numbers go, .npz files with z may g
 
 import os
 
-import cli
+import cli.program
+from cli.flags import add_flag, check_empty, check_writable, script_parser
+from cli.kinds import text, whole
+from devices import start
 from errors import UserError
-from training import devices, run_folder
-from training.settings import text, whole
+from runs.files import check_network, folders_written
+from runs.naming import add_network_flags, use_name
 
 COMMANDS = {
     "interpolate": "move from picture to picture, in a straight line and along the arc",
@@ -41,12 +44,12 @@ GROUPS = {"plus": "the first", "minus": "the second", "plus2": "the third"}
 
 def flags():
     """The command line."""
-    parser = cli.parser(__doc__)
+    parser = script_parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
-    numbers, file, add = text("LIST"), text("FILE"), cli.add_flag
+    numbers, file, add = text("LIST"), text("FILE"), add_flag
     for name, help in COMMANDS.items():
         command = commands.add_parser(name, help=help, description=help)
-        cli.add_network_flags(command, step=name != "progress")
+        add_network_flags(command, step=name != "progress")
         if name == "direction":
             add(command, "out", file, None, "the .npz file to write (required)", required=True)
         else:
@@ -78,10 +81,10 @@ def flags():
 
 def progress(options):
     """Make the GIF of a run's sample grids. Raises UserError."""
-    from training import gallery
+    from runs import gallery
 
-    run_folder.check_network(options.checkpoint_dir)
-    folders = run_folder.folders_written(options.checkpoint_dir)
+    check_network(options.checkpoint_dir)
+    folders = folders_written(options.checkpoint_dir)
     os.makedirs(options.out, exist_ok=True)
     frames = gallery.animate(folders, os.path.join(options.out, "progress.gif"))
     print(f"{frames} sample grids, the first to the last: {os.path.join(options.out, 'progress.gif')}")
@@ -123,8 +126,8 @@ def project(options, dcgan):
     """Search the z of photos, and print how near their pictures come. Raises UserError."""
     import dataclasses
 
+    from cli.progress import Countdown
     from sampling import completion, projection, projection_files
-    from training.progress import Countdown
 
     pixels = projection_files.read(options.images, dcgan, options.align)
     settings = dataclasses.replace(
@@ -197,17 +200,17 @@ def chosen(options, dcgan):
 def main(arguments):
     """Explore. Returns the exit code."""
     options = flags().parse_args(arguments)
-    cli.use_name(vars(options), arguments)
+    use_name(vars(options), arguments)
     if options.command == "direction":
-        cli.check_writable("--out", options.out, ".npz")
+        check_writable("--out", options.out, ".npz")
     else:
-        cli.check_empty("--out", options.out)
+        check_empty("--out", options.out)
     if options.command == "progress":
         progress(options)
         return 0
-    run_folder.check_network(options.checkpoint_dir, options.step)
-    devices.set_up()
-    from sampling import loading
+    check_network(options.checkpoint_dir, options.step)
+    start.set_up()
+    from runs import loading
 
     dcgan, step = loading.load_model(options.checkpoint_dir, options.step)
     run = {f.__name__: f for f in (interpolate, arithmetic, walk, project, direction, edit)}[options.command]
@@ -219,4 +222,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.program.run(main)

@@ -10,19 +10,22 @@ repository. Picture i of a seed is always the same.
 
 import os
 
-import cli
+import cli.program
+from cli.flags import add_flag, check_empty, check_writable, script_parser
+from cli.kinds import text, whole
+from devices import start
 from errors import UserError
-from training import devices, run_folder
-from training.settings import text, whole
+from runs.files import check_network
+from runs.naming import add_network_flags, use_name
 
 BEST = 16  # pictures whose numbers --rank prints
 
 
 def flags():
     """The command line."""
-    parser = cli.parser(__doc__)
-    cli.add_network_flags(parser)
-    add, file, folder = cli.add_flag, text("FILE"), text("DIR")
+    parser = script_parser(__doc__)
+    add_network_flags(parser)
+    add, file, folder = add_flag, text("FILE"), text("DIR")
     add(parser, "n", whole(1, 10**7), 64, "draw pictures 0 to N-1")
     add(parser, "seed", whole(0), 0, "seed of the pictures")
     add(parser, "seeds", text("LIST"), None, "draw the pictures with these numbers instead, such as 3,7,10-20")
@@ -42,14 +45,14 @@ def check(options):
     """Refuse, before any work, what can't be done. Raises UserError."""
     if not (options.out or options.grid or options.save_z or options.export):
         raise UserError("nothing to write: give --out, --grid, --save_z or --export")
-    cli.check_empty("--out", options.out)
+    check_empty("--out", options.out)
     if is_onnx(options.export):
-        cli.check_writable("--export", options.export)
+        check_writable("--export", options.export)
     else:
-        cli.check_empty("--export", options.export)
-    cli.check_writable("--grid", options.grid, ".png")
-    cli.check_writable("--save_z", options.save_z)
-    run_folder.check_network(options.checkpoint_dir, options.step)
+        check_empty("--export", options.export)
+    check_writable("--grid", options.grid, ".png")
+    check_writable("--save_z", options.save_z)
+    check_network(options.checkpoint_dir, options.step)
 
 
 def is_onnx(path):
@@ -60,11 +63,12 @@ def is_onnx(path):
 def main(arguments):
     """Draw. Returns the exit code."""
     options = flags().parse_args(arguments)
-    cli.use_name(vars(options), arguments)
+    use_name(vars(options), arguments)
     check(options)
-    devices.set_up()
+    start.set_up()
     import utils
-    from sampling import figures, generation, latents, loading
+    from runs import loading
+    from sampling import figures, generation, latents
 
     dcgan, step = loading.load_model(options.checkpoint_dir, options.step)
     if options.z:
@@ -86,8 +90,8 @@ def main(arguments):
             print(f"the best, for --seeds: {','.join(map(str, numbers[:BEST]))}")
     if options.out:
         os.makedirs(options.out, exist_ok=True)
-        for start in range(0, len(z), generation.BATCH):
-            part = slice(start, start + generation.BATCH)
+        for first in range(0, len(z), generation.BATCH):
+            part = slice(first, first + generation.BATCH)
             for pixels, name in zip(generation.generate(dcgan, z[part]), names[part]):
                 utils.save_image(pixels, os.path.join(options.out, name))
         print(f"{len(z):,} pictures of step {step} in {options.out}")
@@ -111,4 +115,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main, less_memory="a smaller --n")
+    cli.program.run(main, less_memory="a smaller --n")

@@ -132,7 +132,7 @@ class DCGAN(tf.Module):
     """Generator and discriminator with their optimizers. `update` trains them on a batch.
 
     `train_step` is its short form for one device; the training loop calls it on each replica, through
-    training/replicas.py.
+    devices/replicas.py.
 
     image_size: height and width of the images in pixels, a power of two from 16 on
     z_dim: length of z

@@ -8,12 +8,16 @@ network to checkpoints/. The same command again continues from the last checkpoi
 the batch, saves, and says how to continue.
 """
 
-import dataclasses
 import os
 
-import cli
-from training import devices
-from training.settings import NAME, PRESETS, TrainConfig, one_of
+import cli.program
+from cli.flags import add_flag, script_parser
+from cli.kinds import NAME, one_of
+from cli.settings import add_settings
+from devices import start
+from runs.files import folders_written
+from runs.naming import use_name
+from training.settings import GROUPS, PRESETS, TrainSettings
 
 EXITS = (
     "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
@@ -40,19 +44,15 @@ INSTEAD = {  # flags of bamos/dcgan-completion.tensorflow and carpedm20/DCGAN-te
 def flags():
     """The command line: a flag for each setting in training/settings.py, --no_flip, --preset, --check and
     --name."""
-    parser = cli.parser(__doc__, EXITS, INSTEAD)
-    groups = {}
-    for field in dataclasses.fields(TrainConfig):
-        rule, name = field.metadata, field.metadata["group"]
-        group = groups[name] = groups.get(name) or parser.add_argument_group(name)
-        cli.add_flag(group, field.name, rule["kind"], field.default, rule["help"], required=field.default == "")
-    cli.add_flag(groups["training"], "preset", one_of(*PRESETS), None, "settings to start from, which other flags "
+    parser = script_parser(__doc__, EXITS, INSTEAD)
+    groups = add_settings(parser, TrainSettings, GROUPS)
+    add_flag(groups["training"], "preset", one_of(*PRESETS), None, "settings to start from, which other flags "
         "change one by one: " + "; ".join(map(described, PRESETS)))  # fmt: skip
     groups["data"].add_argument("--no_flip", action="store_false", dest="flip", default=False, help="do not mirror, "
         "though --preset would")  # fmt: skip
-    cli.add_flag(groups["data"], "check", None, False, "read every file and list the broken ones, without training")
+    add_flag(groups["data"], "check", None, False, "read every file and list the broken ones, without training")
     folders = "name of the run, for --checkpoint_dir checkpoints/NAME --sample_dir samples/NAME --log_dir logs/NAME"
-    cli.add_flag(groups["output"], "name", NAME, None, folders)
+    add_flag(groups["output"], "name", NAME, None, folders)
     return parser
 
 
@@ -76,13 +76,13 @@ def main(arguments):
     """Train, or check the data. Returns the exit code."""
     options = parse(arguments)
     check = options.pop("check")
-    cli.use_name(options, arguments)
-    config = TrainConfig(**options)
+    use_name(options, arguments)
+    config = TrainSettings(**options)
     if check:
-        from training import preflight
+        from photos import preflight
 
-        return preflight.check(config)
-    strategy, device = devices.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"), config.xla)
+        return preflight.check(config, folders_written(config.checkpoint_dir))
+    strategy, device = start.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"), config.xla)
     evaluate = None
     if config.evaluate_every:
         from evaluation import live
@@ -94,4 +94,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main, less_memory="a smaller --batch_size, --cache off")
+    cli.program.run(main, less_memory="a smaller --batch_size, --cache off")

@@ -9,9 +9,9 @@ import argparse
 import statistics
 import time
 
-from training import devices
+from devices import start
 
-devices.set_up()
+start.set_up()
 
 import numpy as np
 import tensorflow as tf

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 import utils
+from devices.replicas import Replicas
 from model import DCGAN
 from photos import demo
-from training.dataset import ImageData
-from training.replicas import Replicas
+from photos.dataset import ImageData
 
 BATCH_SIZES = (64, 256, 1024, 2048)
 BATCHES = 20  # timed at once, since a GPU works on while the program runs ahead

@@ -11,9 +11,9 @@ import collections
 import glob
 import tempfile
 
-from training import devices
+from devices import start
 
-devices.set_up()
+start.set_up()
 
 import numpy as np
 import tensorflow as tf

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from training import devices
+from devices import start
 
 
 def training(strategy, options):
@@ -16,8 +16,8 @@ def training(strategy, options):
 
     strategy: of tf.distribute; None: one device; "none": one device, called without a strategy
     """
+    from devices.replicas import Replicas
     from model import DCGAN
-    from training.replicas import Replicas
 
     rng = np.random.default_rng(0)
     images = rng.uniform(-1, 1, [options.batch_size, 64, 64, 3]).astype(np.float32)
@@ -43,7 +43,7 @@ def main(arguments=None):
     parser.add_argument("--dim", type=int, default=64, help="gf_dim and df_dim (default: 64)")
     parser.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: float32)")
     options = parser.parse_args(arguments)
-    strategy, _ = devices.set_up(names="CPU:0,CPU:1")
+    strategy, _ = start.set_up(names="CPU:0,CPU:1")
     work = {
         "one device, called directly": training("none", options),
         "one device": training(None, options),

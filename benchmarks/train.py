@@ -17,9 +17,9 @@ import statistics
 import tempfile
 import time
 
-from training import devices
+from devices import start
 
-STRATEGY, _ = devices.set_up()
+STRATEGY, _ = start.set_up()
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +28,7 @@ import utils
 from benchmarks.original import Original
 from model import DCGAN
 from photos import demo
-from training.dataset import ImageData
+from photos.dataset import ImageData
 
 
 def multiply_adds(dim, z_dim=100, g_steps=2):

@@ -19,10 +19,11 @@ import tempfile
 import numpy as np
 from PIL import Image
 
-import cli
+import cli.program
+from cli.flags import add_flag, script_parser
+from cli.kinds import text
+from devices import start
 from errors import UserError
-from training import devices
-from training.settings import text
 
 EPOCHS = (5, 20, 50, 98)  # their last grids are shown side by side
 # Pictures of seed 0, chosen by eye among the first 120 of the network that docs/results.md shows
@@ -38,14 +39,14 @@ GAP = 8  # white pixels between pictures
 
 def flags():
     """The command line."""
-    parser = cli.parser(__doc__)
+    parser = script_parser(__doc__)
     for name in "checkpoint", "sample", "log":
-        cli.add_flag(parser, f"{name}_dir", text("DIR"), f"{name}s", "of the training")
-    cli.add_flag(parser, "history", None, False, "draw only how the run went, from --sample_dir and --log_dir")
-    cli.add_flag(parser, "article", text("DIR"), None, "samples of a run as the article has it, to draw beside")
-    cli.add_flag(parser, "second", text("DIR"), None, "samples of a run on another data set")
-    cli.add_flag(parser, "demo", None, False, "draw only the demo's picture, from --sample_dir")
-    cli.add_flag(parser, "out", text("DIR"), os.path.join("docs", "images"), "folder for the pictures")
+        add_flag(parser, f"{name}_dir", text("DIR"), f"{name}s", "of the training")
+    add_flag(parser, "history", None, False, "draw only how the run went, from --sample_dir and --log_dir")
+    add_flag(parser, "article", text("DIR"), None, "samples of a run as the article has it, to draw beside")
+    add_flag(parser, "second", text("DIR"), None, "samples of a run on another data set")
+    add_flag(parser, "demo", None, False, "draw only the demo's picture, from --sample_dir")
+    add_flag(parser, "out", text("DIR"), os.path.join("docs", "images"), "folder for the pictures")
     return parser
 
 
@@ -80,7 +81,7 @@ def last_grids(sample_dir):
 
 def read_losses(log_dir):
     """{"d_loss" and "g_loss": (steps, values)}. Raises UserError."""
-    devices.set_up()  # imports TensorFlow without its noise, before TensorBoard does
+    start.set_up()  # imports TensorFlow without its noise, before TensorBoard does
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
@@ -179,4 +180,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.program.run(main)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from alignment import openface
-from training.progress import Countdown
+from cli.progress import Countdown
 
 CROPS_PER_TASK = 64  # handed to a process, or to the network, at a time
 # The edge pixels of a crop are repeated around it, since our faces fill their crops, while dlib's

@@ -8,7 +8,7 @@ SEED = 0
 
 
 def evaluator(config, n=N):
-    """A function that measures the DCGAN that `config` (a TrainConfig) trains: dcgan -> {name: number}.
+    """A function that measures the DCGAN that `config` (a TrainSettings) trains: dcgan -> {name: number}.
 
     Real faces are looked at when it is called for the first time. Raises ModuleNotFoundError without dlib.
     """

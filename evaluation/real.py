@@ -10,10 +10,9 @@ import numpy as np
 import utils
 from errors import UserError, printable
 from evaluation import dlib_features, inception, metrics
-from photos import decoding
-from training import holdout
-from training.dataset import ImageData
-from training.run_folder import HELD_OUT, folders_written, read_json, read_settings
+from photos import decoding, holdout
+from photos.dataset import ImageData
+from runs.files import HELD_OUT, folders_written, read_json, read_settings
 
 POOL = 20_000  # real faces whose features are computed, at most
 

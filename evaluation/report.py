@@ -10,10 +10,10 @@ import utils
 from errors import DamagedError, UserError
 from evaluation import dlib_features, inception, metrics
 from evaluation.real import RealFaces
+from runs.files import SETTINGS, latest_steps
+from runs.loading import load_model
+from runs.summaries import Summaries, tensorboard_command
 from sampling import generation, latents
-from sampling.loading import load_model
-from training.logs import Summaries, tensorboard_command
-from training.run_folder import SETTINGS, latest_steps
 
 COMPARABLE = 2000  # n of the tables in docs/
 SHEET = 64  # samples on the sheet

@@ -33,13 +33,13 @@ def faces(tmp_path_factory):
 
 @pytest.fixture
 def tiny(faces, tmp_path):
-    """make(**changes): a TrainConfig of a tiny run in a folder of its own."""
-    from training.settings import TrainConfig
+    """make(**changes): a TrainSettings of a tiny run in a folder of its own."""
+    from training.settings import TrainSettings
 
     def make(**changes):
         folders = dict(checkpoint_dir="checkpoints", sample_dir="samples", log_dir="logs")
         folders = {name: str(tmp_path / folder) for name, folder in folders.items()}
-        return TrainConfig(**dict(dataset=faces) | TINY | folders | changes)
+        return TrainSettings(**dict(dataset=faces) | TINY | folders | changes)
 
     return make
 
@@ -50,7 +50,7 @@ def face_photo(which=0, side=256):
 
 
 def as_flags(config):
-    """A TrainConfig as train-dcgan.py's arguments."""
+    """A TrainSettings as train-dcgan.py's arguments."""
     import dataclasses
 
     flags = []
@@ -91,10 +91,10 @@ def drawn_faces(n, seed=0):
 def train(folder, **settings):
     """Train in folders below `folder` -> the checkpoint folder."""
     from training import loop
-    from training.settings import TrainConfig
+    from training.settings import TrainSettings
 
     folders = {f"{kind}_dir": str(folder / kind) for kind in ("checkpoint", "sample", "log")}
-    loop.train(TrainConfig(**settings, **folders))
+    loop.train(TrainSettings(**settings, **folders))
     return folders["checkpoint_dir"]
 
 

@@ -8,8 +8,8 @@ from conftest import load_script
 from PIL import Image
 
 from errors import UserError
+from runs.loading import load_model
 from sampling import generation, latents
-from sampling.loading import load_model
 
 explore = load_script("explore.py")
 

@@ -22,9 +22,9 @@ import tensorflow as tf
 from conftest import ROOT, as_flags, run_script
 
 from photos import demo
+from runs.files import latest_steps
 from training import loop
-from training.run_folder import latest_steps
-from training.settings import TrainConfig
+from training.settings import TrainSettings
 
 SCRIPT = os.path.join(ROOT, "train-dcgan.py")
 KILL_AT = os.path.join(ROOT, "tests", "kill_at.py")
@@ -35,7 +35,7 @@ def config_in(folder, faces, **changes):
     folders = {f"{kind}_dir": str(folder / kind) for kind in ("checkpoint", "sample", "log")}
     settings = dict(image_size=16, z_dim=8, gf_dim=4, df_dim=4, batch_size=4, flip=True, deterministic=True)
     settings |= dict(log_every=1, sample_every=2, checkpoint_every=3)
-    return TrainConfig(dataset=faces, **settings | folders | changes)
+    return TrainSettings(dataset=faces, **settings | folders | changes)
 
 
 def finish(config):

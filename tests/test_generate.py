@@ -11,8 +11,8 @@ from conftest import TF1, load_script
 from PIL import Image
 
 from errors import UserError
+from runs.loading import load_model
 from sampling import latents
-from sampling.loading import load_model
 
 generate = load_script("generate.py")
 

@@ -16,11 +16,11 @@ LAYERS = [
     {"kernels"},
     {"ops"},
     {"model"},
-    {"photos"},
-    {"training", "alignment"},
     {"cli"},
+    {"photos", "devices"},
+    {"runs", "alignment"},
     {"sampling"},
-    {"evaluation"},
+    {"training", "webpage", "evaluation"},
     {"train-dcgan", "align_faces", "generate", "explore", "complete", "evaluate", "page"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

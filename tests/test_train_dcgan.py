@@ -13,7 +13,7 @@ import time
 import pytest
 from conftest import ROOT, as_flags, run_script
 
-from training.run_folder import latest_steps
+from runs.files import latest_steps
 
 SCRIPT = os.path.join(ROOT, "train-dcgan.py")
 
@@ -164,7 +164,8 @@ def test_without_packages_one_line_says_how_to_get_them(tmp_path):
 
 @pytest.mark.parametrize("version", [(3, 9), (3, 14), (2, 7)])
 def test_other_pythons_are_refused_in_one_line(version):
-    code = f"import sys; sys.version_info = {version}; sys.argv = ['train-dcgan.py']; import cli; cli.check_python()"
+    code = f"import sys; sys.version_info = {version}; sys.argv = ['train-dcgan.py']; from cli import program"
+    code += "; program.check_python()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == f"train-dcgan.py: needs Python 3.10 to 3.13, and this is {version[0]}.{version[1]}\n"
@@ -173,8 +174,8 @@ def test_other_pythons_are_refused_in_one_line(version):
 def test_training_imports_neither_dlib_nor_opencv(faces, tmp_path):
     code = (
         "import sys; sys.modules['dlib'] = sys.modules['cv2'] = None; from training import loop; "
-        "from training.settings import TrainConfig; "
-        f"loop.train(TrainConfig(dataset={faces!r}, image_size=16, gf_dim=4, df_dim=4, batch_size=26, epoch=1))"
+        "from training.settings import TrainSettings; "
+        f"loop.train(TrainSettings(dataset={faces!r}, image_size=16, gf_dim=4, df_dim=4, batch_size=26, epoch=1))"
     )
     environment = os.environ | {"PYTHONPATH": ROOT}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -234,11 +235,13 @@ def test_the_start_says_where_samples_and_losses_will_be(tiny, capsys):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_auto_takes_bfloat16_where_it_is_fast_and_says_so(tiny, monkeypatch, capsys, fast):
-    from training import devices, loop, run_folder
+    from devices import start
+    from runs import files
+    from training import loop
 
-    monkeypatch.setattr(devices, "fast_bfloat16", lambda: fast)
+    monkeypatch.setattr(start, "fast_bfloat16", lambda: fast)
     config = tiny(precision="auto")
     loop.train(config)
     taken = "bfloat16" if fast else "float32"
     assert f"training in {taken} on" in capsys.readouterr().out
-    assert run_folder.read_settings(config.checkpoint_dir)["precision"] == taken
+    assert files.read_settings(config.checkpoint_dir)["precision"] == taken

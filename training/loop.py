@@ -6,16 +6,18 @@ import functools
 
 import tensorflow as tf
 
+from devices import start
+from devices.replicas import Replicas
 from errors import DeviceMemoryError
-from training import devices, holdout, peers
-from training.dataset import ImageData
+from photos import holdout
+from photos.dataset import ImageData
+from runs.files import HELD_OUT, folders_written, read_json
+from training import peers
 from training.logs import RunLog
-from training.replicas import Replicas
-from training.run_folder import HELD_OUT, folders_written, read_json
 
 
 def train(config, device="", strategy=None, evaluate=None):
-    """Train as `config` (a TrainConfig) says, from the state of its checkpoint folder.
+    """Train as `config` (a TrainSettings) says, from the state of its checkpoint folder.
 
     device: a description of the device, to print
     strategy: a tf.distribute strategy where several devices train, or None
@@ -30,7 +32,7 @@ def train(config, device="", strategy=None, evaluate=None):
     is full; DeviceMemoryError when a batch does not fit; PeerError when another machine's part has ended.
     """
     if config.precision == "auto":
-        config = dataclasses.replace(config, precision="bfloat16" if devices.fast_bfloat16() else "float32")
+        config = dataclasses.replace(config, precision="bfloat16" if start.fast_bfloat16() else "float32")
     replicas = Replicas(config.batch_size, strategy, config.xla)
     with peers.joined(replicas):
         data = open_data(config)
@@ -108,7 +110,7 @@ def describe_devices(config, device, replicas):
     yield f"training in {config.precision} on {device}"
     if replicas.number > 1:
         yield f"{replicas.number} replicas, each with {replicas.share} of every batch's {config.batch_size} images"
-    if config.precision == "bfloat16" and not devices.fast_bfloat16():
+    if config.precision == "bfloat16" and not start.fast_bfloat16():
         yield "on this device, expect bfloat16 to be slower than float32; on a GPU it pays from --batch_size 1024 on"
-    if config.precision == "float32" and devices.fast_bfloat16():
+    if config.precision == "float32" and start.fast_bfloat16():
         yield "it multiplies bfloat16 in hardware: --precision bfloat16 takes about half the time"

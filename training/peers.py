@@ -11,9 +11,9 @@ import zlib
 
 import tensorflow as tf
 
+from cli.interruption import Interruption
 from errors import PeerError, UserError
-from training.interruption import Interruption
-from training.run import Run
+from training.state import Run
 
 
 @contextlib.contextmanager

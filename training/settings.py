@@ -1,126 +1,36 @@
 """The settings of a training run. Each one's name, default, valid values and help text are written here, once.
 
-train-dcgan.py makes its flags from them, run_folder.py keeps them beside the checkpoints, and DCGAN
-takes its keywords from them. The kinds of values (`whole`, `real`, ...) serve the flags of the other
-scripts too. Imports neither TensorFlow nor NumPy, so that --help is fast.
+train-dcgan.py makes its flags from them, settings.json keeps them beside the checkpoints, and DCGAN
+takes its keywords from them.
 """
 
 import dataclasses
 import functools
-import inspect
-import math
 import os
-import re
 from dataclasses import dataclass
 
+from cli.kinds import CHECKPOINT_FOLDER, DEVICES, FOLDER, PART, RATE, SHARE, SIZE, one_of, real, whole
+from cli.settings import setting
 from errors import UserError
+from runs.settings import NetworkSettings
 
-IMAGE_SIZES = (16, 32, 64, 128, 256)  # 64 is the article's; model.py builds the others by the same rule
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of value: how its text is read, which values are valid, and how help texts call it."""
-
-    read: type  # makes a value of a flag's text; raises ValueError
-    valid: str  # which values are valid, in words
-    is_valid: object  # value -> bool
-    metavar: str
-
-    def check(self, flag, value):
-        """Raise UserError, naming the flag, unless the value is valid."""
-        if not self.is_valid(value):
-            raise UserError(f"{flag} {value}: must be {self.valid}")
-
-    def parse(self, flag, text):
-        """A flag's text -> its value. Raises UserError, naming the flag."""
-        try:
-            value = self.read(text)
-        except ValueError:
-            value = None
-        if value is None or not self.is_valid(value):
-            raise UserError(f"{flag} {text}: must be {self.valid}")
-        return value
-
-
-def whole(least, most=None):
-    """Whole numbers from `least` to `most`."""
-    valid = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
-    return Kind(int, valid, lambda n: n >= least and (most is None or n <= most), "N")
-
-
-def real(least=-math.inf, below=math.inf):
-    """Numbers from `least` up to, but not including, `below`."""
-    valid = f"a number of at least {least:g}" if below == math.inf else f"a number from {least:g} to below {below:g}"
-    return Kind(float, valid, lambda x: least <= x < below, "X")
-
-
-def one_of(*choices):
-    """One of a few values of one type."""
-    names = [str(choice) for choice in choices]
-    return Kind(type(choices[0]), "one of " + ", ".join(names), lambda value: value in choices, "|".join(names))
-
-
-def text(metavar, valid="a text", is_valid=lambda text: True):
-    """Any text that `is_valid` accepts."""
-    return Kind(str, valid, is_valid, metavar)
-
-
-def _is_folder_name(name):
-    """TensorFlow takes "://" for a remote file system, and only names in UTF-8."""
-    return bool(name) and "://" not in name and not re.search("[\ud800-\udfff]", name)
-
-
-def _are_devices(names):
-    """Whether they are devices' names, all of one type and none twice, or a number."""
-    parts = names.upper().split(",")
-    same_type = re.fullmatch(r"(CPU:\d+,)*CPU:\d+|(GPU:\d+,)*GPU:\d+", ",".join(parts))
-    return re.fullmatch("[1-9][0-9]*", names) or (same_type and len(set(parts)) == len(parts))
-
-
-SIZE = whole(1, 65536)
-WIDTH = dataclasses.replace(
-    SIZE, is_valid=lambda n: all(map(SIZE.is_valid, n)) if isinstance(n, list) else SIZE.is_valid(n)
-)
-NAME = text("NAME", "letters, digits, _, - and .", lambda name: re.fullmatch(r"[\w-][\w.-]*", name))
-RATE = Kind(float, "a number above 0", lambda x: 0 < x < math.inf, "X")
-SHARE = Kind(float, "a number from 0 to 1", lambda x: 0 <= x <= 1, "X")
-PART = Kind(float, "a number above 0, at most 1", lambda x: 0 < x <= 1, "X")
-DECAY = Kind(float, "a number above 0 and below 1", lambda x: 0 < x < 1, "X")
-DEVICES = text("N|NAMES", "a number, or names such as GPU:0,GPU:2 or CPU:0,CPU:1", _are_devices)
-FOLDER = text("DIR", "the name of a folder, in UTF-8", _is_folder_name)
-CHECKPOINT_FOLDER = text(
-    "DIR",
-    "the name of a folder, in UTF-8, without [ and \\, which TensorFlow reads as a pattern",
-    lambda name: _is_folder_name(name) and not set(name) & set("[\\"),
-)
-
-
-def setting(default, kind, help, *, group, defines=False):
-    """A field of TrainConfig. kind: None for a switch.
-
-    defines: the setting is part of what the run is, so a resume with another value is refused.
-    """
-    return dataclasses.field(default=default, metadata=dict(kind=kind, help=help, group=group, defines=defines))
-
-
-data, train, network, output = (
-    functools.partial(setting, group=group) for group in ("data", "training", "network", "output")
-)
+data, train, output = (functools.partial(setting, group=group) for group in ("data", "training", "output"))
+GROUPS = ("data", "training", "network", "output")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainSettings(NetworkSettings):
     """The settings of one training run. Raises UserError for an invalid value, naming its flag.
 
     Names and defaults are those of bamos/dcgan-completion.tensorflow, where it has the setting.
     """
 
     dataset: str = data(
-        "",
+        None,
         FOLDER,
         "folder of images, searched recursively, or a container of images (.rec, .zip, .tar, "
         ".parquet or .tsv file), or a folder of containers (required)",
+        required=True,
     )
     train_size: int = data(None, whole(1), "use the first N images by sorted path (default: all)", defines=True)
     hold_out: int = data(
@@ -150,15 +60,9 @@ class TrainConfig:
     )
     beta1: float = train(0.5, real(0, 1), "decay rate of Adam's first moment")
     g_steps: int = train(2, whole(1), "generator updates per discriminator update")
-    ema: float = train(
-        None, DECAY, "draw samples with a moving average of the generator's weights, with this decay; 0.999 gives "
-        "better faces (default: no average, as in the original)", defines=True)  # fmt: skip
     seed: int = train(
         0, whole(0, 2**31 - 1), "seed of the initial weights, z, the order of images and mirroring", defines=True
     )
-    precision: str = train(
-        "float32", one_of("float32", "bfloat16", "auto"), "number format of convolutions and matrix products; auto is "
-        "bfloat16 on a CPU that multiplies it in hardware, else float32")  # fmt: skip
     xla: bool = train(False, None, "compile the update with XLA, for a GPU; slower on a CPU")
     devices: str = train(
         None, DEVICES, "how many GPUs to use, or which, such as GPU:0,GPU:2 (default: all; CPU:0,CPU:1 are two logical "
@@ -167,12 +71,6 @@ class TrainConfig:
         None, FOLDER, "start a new run from the weights in this folder: another run's, or a TF1 checkpoint of the "
         "original")  # fmt: skip
     deterministic: bool = train(False, None, "make runs repeat bit for bit; on a CPU this costs next to nothing")
-
-    image_size: int = network(64, one_of(*IMAGE_SIZES), "height and width of the images in pixels", defines=True)
-    c_dim: int = network(3, one_of(1, 3), "channels: 3 for colour, 1 for gray", defines=True)
-    z_dim: int = network(100, SIZE, "length of z", defines=True)
-    gf_dim: int = network(64, WIDTH, "width of the generator's last hidden layer", defines=True)
-    df_dim: int = network(64, WIDTH, "width of the discriminator's first layer", defines=True)
 
     checkpoint_dir: str = output(
         "checkpoints", CHECKPOINT_FOLDER, "folder for checkpoints; the same command resumes there"
@@ -189,10 +87,7 @@ class TrainConfig:
     step: int = output(None, whole(1), "resume from the checkpoint of this step (default: the newest)")
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value, kind = getattr(self, field.name), field.metadata["kind"]
-            if kind and value is not None and not (field.name == "dataset" and value == ""):
-                kind.check(f"--{field.name}", value)
+        super().__post_init__()
         for name, folder in self.outputs().items():
             if self.dataset and os.path.realpath(folder) == os.path.realpath(self.dataset):
                 raise UserError(f"--{name} {folder}: is the folder of the images; name another")
@@ -200,10 +95,6 @@ class TrainConfig:
     def outputs(self):
         """The folders that the run writes to, by the names of their settings."""
         return {name: getattr(self, name) for name in ("checkpoint_dir", "sample_dir", "log_dir")}
-
-    def keywords_of(self, function):
-        """The settings that a function has parameters for, as its keywords."""
-        return {name: getattr(self, name) for name in inspect.signature(function).parameters if hasattr(self, name)}
 
     def compare(self, saved):
         """What differs from `saved`, an earlier run's settings as a dict.
@@ -220,7 +111,7 @@ class TrainConfig:
                 before, now = os.path.abspath(str(before)), os.path.abspath(now)
             if before != now:
                 line = f"--{field.name}: {_in_words(before)} before, {_in_words(now)} now"
-                (defining if field.metadata["defines"] else allowed).append(line)
+                (defining if field.metadata.get("defines") else allowed).append(line)
         return defining, allowed
 
 

@@ -10,8 +10,9 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 from evaluation import live, report
 from evaluation.real import RealFaces
-from sampling.loading import load_model
-from training import loop, run_folder
+from runs import files
+from runs.loading import load_model
+from training import loop
 
 
 def numbers(*fdd):
@@ -25,38 +26,38 @@ def test_numbers_stand_beside_the_losses_and_the_best_checkpoint_is_kept_and_nam
     loop.train(config, evaluate=numbers(0.5, 0.2, 0.3, 0.4))
     log = EventAccumulator(config.log_dir, size_guidance={"tensors": 0}).Reload()
     assert [event.step for event in log.Tensors("FDD")] == [4, 8, 12, 16]
-    assert run_folder.latest_steps(config.checkpoint_dir) == [8, 17, 18]
+    assert files.latest_steps(config.checkpoint_dir) == [8, 17, 18]
     printed = capsys.readouterr().out
     assert "evaluation at step 8: FDD 0.200, face rate 1.000" in printed
     assert "lowest FDD: 0.2000 at step 8, kept; the other scripts take it with --step 8" in printed
     loop.train(tiny(epoch=4, evaluate_every=4, checkpoint_every=1, max_to_keep=2), evaluate=numbers(0.6, 0.1))
-    assert run_folder.latest_steps(config.checkpoint_dir) == [23, 24]  # 24 is the best now
+    assert files.latest_steps(config.checkpoint_dir) == [23, 24]  # 24 is the best now
 
 
 def test_without_the_flag_nothing_is_evaluated(tiny):
     config = tiny()
     loop.train(config)
-    assert not os.path.exists(os.path.join(config.checkpoint_dir, run_folder.EVALUATIONS))
+    assert not os.path.exists(os.path.join(config.checkpoint_dir, files.EVALUATIONS))
 
 
 def test_a_kill_during_an_evaluation_loses_nothing_and_a_resume_repeats_it(tiny):
     config = tiny(epoch=2, evaluate_every=4, deterministic=True)
     code = (
-        f"import os, sys; sys.path.insert(0, {ROOT!r}); from training import devices; devices.set_up(True)\n"
-        "from training import loop; from training.settings import TrainConfig\n"
-        f"loop.train(TrainConfig(**{config.__dict__!r}), evaluate=lambda dcgan: os._exit(9))"
+        f"import os, sys; sys.path.insert(0, {ROOT!r}); from devices import start; start.set_up(True)\n"
+        "from training import loop; from training.settings import TrainSettings\n"
+        f"loop.train(TrainSettings(**{config.__dict__!r}), evaluate=lambda dcgan: os._exit(9))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 9
-    assert run_folder.latest_steps(config.checkpoint_dir) == [4]
+    assert files.latest_steps(config.checkpoint_dir) == [4]
 
     def mean(dcgan):
         return {"FDD": float(np.mean(dcgan.sample(np.zeros([2, 8], np.float32))))}
 
     loop.train(config, evaluate=mean)
-    evaluated = json.load(open(os.path.join(config.checkpoint_dir, run_folder.EVALUATIONS)))
+    evaluated = json.load(open(os.path.join(config.checkpoint_dir, files.EVALUATIONS)))
     assert [*evaluated] == ["4", "8", "12"]
     dcgan, _ = (
-        load_model(config.checkpoint_dir, step=4) if 4 in run_folder.latest_steps(config.checkpoint_dir) else (None, 0)
+        load_model(config.checkpoint_dir, step=4) if 4 in files.latest_steps(config.checkpoint_dir) else (None, 0)
     )
     assert dcgan is None or evaluated["4"] == mean(dcgan)
 
@@ -65,7 +66,7 @@ def test_the_numbers_are_those_of_evaluate(faces, tiny):
     pytest.importorskip("dlib")
     config = tiny(image_size=64, evaluate_every=6)
     loop.train(config, evaluate=live.evaluator(config, n=10))
-    evaluated = json.load(open(os.path.join(config.checkpoint_dir, run_folder.EVALUATIONS)))
+    evaluated = json.load(open(os.path.join(config.checkpoint_dir, files.EVALUATIONS)))
     dcgan, step = load_model(config.checkpoint_dir)
     assert step == 6
     real = RealFaces(config.checkpoint_dir, dcgan, faces, n=10)

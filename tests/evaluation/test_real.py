@@ -12,7 +12,8 @@ from conftest import TINY, train
 from errors import UserError
 from evaluation import dlib_features, inception, metrics, report
 from evaluation.real import RealFaces
-from sampling import generation, latents, loading
+from runs import loading
+from sampling import generation, latents
 
 
 def test_features_are_kept_until_the_folder_changes(faces, tmp_path, monkeypatch):

@@ -14,9 +14,8 @@ import pytest
 from conftest import run_script, train
 
 from errors import UserError
-from photos import archives, collection, containers, decoding, members, records
-from training import holdout
-from training.dataset import ImageData
+from photos import archives, collection, containers, decoding, holdout, members, records
+from photos.dataset import ImageData
 
 PHOTOS = 26
 JPEG_WITH_MAGIC = b"\xff\xd8\xff\xfe\x00\x12\x00\x00" + records.MAGIC * 3  # a comment of 16 bytes in a JPEG
@@ -298,7 +297,7 @@ def test_parquet_without_pyarrow_says_what_to_install(written, monkeypatch):
 
 
 def test_a_parquet_file_that_does_not_fit_into_memory_is_refused(written, monkeypatch):
-    monkeypatch.setattr("training.dataset.free_memory", lambda: 1000)
+    monkeypatch.setattr("photos.dataset.free_memory", lambda: 1000)
     with pytest.raises(UserError, match=r"stay in memory while they train.*fewer images, or align them first"):
         batches(written[0] / "plain.parquet")
 

@@ -10,8 +10,8 @@ from conftest import ROOT, TF1, face_photo, load_script
 from PIL import Image
 
 from errors import UserError
+from runs.loading import load_model
 from sampling import blending, completion, completion_files
-from sampling.loading import load_model
 
 complete = load_script("complete.py")
 KINDS = ["random", "center", "left", "full", "grid", "lowres"]

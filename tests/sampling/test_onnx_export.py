@@ -8,8 +8,8 @@ from conftest import load_script
 
 from errors import UserError
 from model import DCGAN
+from runs.loading import load_model
 from sampling import generation, latents
-from sampling.loading import load_model
 from sampling.onnx_export import export_onnx
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from errors import UserError
 from model import DCGAN
+from runs.loading import load_model
 from sampling import completion, generation, latents, projection
-from sampling.loading import load_model
 
 explore, complete = load_script("explore.py"), load_script("complete.py")
 

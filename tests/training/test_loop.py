@@ -15,8 +15,8 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 import utils
 from errors import DeviceMemoryError, NotFiniteError, UserError
-from sampling import loading
-from training import loop, run, run_folder
+from runs import files, loading
+from training import loop, state
 
 
 def names(folder):
@@ -40,7 +40,7 @@ def test_run_leaves_samples_logs_and_checkpoints(tiny, capsys):
     assert loop.train(config, "a test") == 0
     grids = ["train_00_0003.png", "train_01_0001.png", "train_01_0005.png"]
     assert names(config.sample_dir) == ["index.html", "real.png", *grids]
-    assert run_folder.latest_steps(config.checkpoint_dir) == [5, 10, 12]
+    assert files.latest_steps(config.checkpoint_dir) == [5, 10, 12]
     with Image.open(os.path.join(config.sample_dir, "train_01_0005.png")) as grid:
         assert grid.size == (128, 128)
     printed = capsys.readouterr().out
@@ -109,7 +109,7 @@ def test_a_run_from_before_the_packages_restores_bit_for_bit_and_continues(tiny,
     shutil.copytree(os.path.join(FIXTURES, "run_before_packages"), tmp_path / "c")
     folders = dict(checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l"))
     config = tiny(**folders, epoch=2, flip=True, ema=0.9, deterministic=True)
-    opened = run.Run.open(config, loop.open_data(config), tf.distribute.get_strategy())
+    opened = state.Run.open(config, loop.open_data(config), tf.distribute.get_strategy())
     assert (opened.step, opened.position) == (6, 6)
     opened.checkpoints.save(7)
     opened.checkpoints.lock.close()
@@ -224,7 +224,7 @@ def test_settings_reach_the_model_the_data_and_the_folders(tiny, monkeypatch):
 
         return Spy
 
-    monkeypatch.setattr(run, "DCGAN", spy(run.DCGAN))
+    monkeypatch.setattr(state, "DCGAN", spy(state.DCGAN))
     monkeypatch.setattr(loop, "ImageData", spy(loop.ImageData))
     loop.train(
         tiny(
@@ -280,7 +280,7 @@ def test_data_that_turns_out_bad_costs_no_training(tiny, faces, tmp_path):
         (folder / name).write_bytes(b"broken")
     with pytest.raises(UserError, match="do not decode"):
         loop.train(config)
-    assert run_folder.latest_steps(config.checkpoint_dir)[-1] >= 6
+    assert files.latest_steps(config.checkpoint_dir)[-1] >= 6
     with pytest.raises(UserError, match="do not decode"):  # the same again does not slip through
         loop.train(config)
     for name in sorted(os.listdir(folder))[:5]:
@@ -296,7 +296,7 @@ def test_bad_data_before_the_first_batch_leaves_no_checkpoint(tiny, tmp_path):
         (folder / f"{k}.png").write_bytes(b"broken")
     with pytest.raises(UserError, match="do not decode"):
         loop.train(tiny(dataset=str(folder)))
-    assert run_folder.latest_steps(tiny().checkpoint_dir) == []
+    assert files.latest_steps(tiny().checkpoint_dir) == []
 
 
 def test_bad_data_does_not_save_numbers_gone_bad(tiny, faces, tmp_path):
@@ -310,7 +310,7 @@ def test_bad_data_does_not_save_numbers_gone_bad(tiny, faces, tmp_path):
             file.write(b"broken")
     with pytest.raises(NotFiniteError, match="not a finite number at step 11"):
         loop.train(dataclasses.replace(config, epoch=9, learning_rate=1e30))
-    assert run_folder.latest_steps(config.checkpoint_dir) == [6]
+    assert files.latest_steps(config.checkpoint_dir) == [6]
 
 
 def test_samples_of_before_within_the_data_are_no_data(tiny, faces, tmp_path, capsys):
@@ -358,11 +358,11 @@ def test_numbers_gone_bad_stop_the_run_and_leave_the_last_checkpoint(tiny, saved
     assert "a lower --learning_rate, such as 0.0001" in str(error.value)
     if not saved:
         assert "there is no checkpoint yet; start again" in str(error.value)
-        assert run_folder.latest_steps(config.checkpoint_dir) == []
+        assert files.latest_steps(config.checkpoint_dir) == []
         return
     assert f"last good checkpoint is {config.checkpoint_dir}/DCGAN.model-6" in str(error.value)
     assert "or from the one before with --step 4" in str(error.value)
-    assert run_folder.latest_steps(config.checkpoint_dir) == [4, 6]
+    assert files.latest_steps(config.checkpoint_dir) == [4, 6]
     for name, value in weights(config, 6).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
 
@@ -375,12 +375,12 @@ def test_a_weight_that_is_not_finite_is_found_where_no_loss_tells(tiny, monkeypa
         variable.assign(tf.fill(variable.shape, np.inf))
         return result
 
-    whole = run.DCGAN.update
-    monkeypatch.setattr(run.DCGAN, "update", spoil)
+    whole = state.DCGAN.update
+    monkeypatch.setattr(state.DCGAN, "update", spoil)
     config = tiny()
     with pytest.raises(NotFiniteError, match=rf"at step 1: generator/g_.*/{name}:0 is not finite"):
         loop.train(config)
-    assert run_folder.latest_steps(config.checkpoint_dir) == []
+    assert files.latest_steps(config.checkpoint_dir) == []
 
 
 def test_broken_files_are_remembered_with_the_checkpoint(tiny, faces, tmp_path, capsys):
@@ -488,7 +488,7 @@ def test_with_lr_decay_the_rates_fall_and_the_weights_move_less(tiny, capsys):
         config, steps, weights = tiny(epoch=2, **changes), [], []
         data = loop.open_data(config)
         replicas = loop.Replicas(config.batch_size)
-        opened = run.Run.open(config, data, replicas.strategy)
+        opened = state.Run.open(config, data, replicas.strategy)
         for images in replicas.batches(data, 0, 12):
             weights.append(opened.dcgan.generator.h0.matrix.numpy())
             replicas.train_step(opened.dcgan, images, opened.step, opened.rate_factor())
@@ -520,4 +520,4 @@ def test_a_batch_that_does_not_fit_the_device_is_named_and_what_was_saved_is_int
     monkeypatch.setattr(loop.Replicas, "train_step", exhausted)
     with pytest.raises(DeviceMemoryError, match="--batch_size 4: too large for the memory of the device"):
         loop.train(dataclasses.replace(config, epoch=2))
-    assert run_folder.latest_steps(config.checkpoint_dir) == [6]
+    assert files.latest_steps(config.checkpoint_dir) == [6]

@@ -4,7 +4,7 @@ import pytest
 from conftest import as_flags, load_script
 
 from errors import UserError
-from training.settings import TrainConfig
+from training.settings import TrainSettings
 
 script = load_script("train-dcgan.py")
 
@@ -12,7 +12,7 @@ script = load_script("train-dcgan.py")
 def parsed(*arguments):
     options = script.parse(["--dataset", "d", *map(str, arguments)])
     del options["check"], options["name"]
-    return TrainConfig(**options)
+    return TrainSettings(**options)
 
 
 def test_defaults_are_the_originals():
@@ -32,19 +32,19 @@ def test_every_flag_sets_its_setting():
         sample_dir="s", log_dir="l", cache="off", max_bad=0.5, init_from="i", devices="CPU:0", precision="bfloat16",
         xla=True, sample_every=14, checkpoint_every=15, log_every=16, evaluate_every=19, max_to_keep=17, step=18,
     )  # fmt: skip
-    config = TrainConfig(**given)
+    config = TrainSettings(**given)
     assert dataclasses.asdict(config) == given, "a new setting belongs in this test"
     assert parsed(*as_flags(config)) == config
 
 
 def test_a_preset_sets_what_no_flag_sets():
     chosen = dict(gf_dim=32, df_dim=32, flip=True, ema=0.999, lr_decay=0.5, precision="auto")
-    assert parsed("--preset", "faces") == TrainConfig(dataset="d", **chosen)
+    assert parsed("--preset", "faces") == TrainSettings(dataset="d", **chosen)
     given = dict(gf_dim=64, ema=0.99, epoch=7)  # 64 is the flag's own default, which must win too
     arguments = [word for name, value in given.items() for word in (f"--{name}", value)]
-    assert parsed(*arguments, "--preset", "faces") == TrainConfig(dataset="d", **(chosen | given))
-    assert parsed("--preset", "faces", "--no_flip") == TrainConfig(dataset="d", **(chosen | dict(flip=False)))
-    assert parsed("--no_flip") == TrainConfig(dataset="d")
+    assert parsed(*arguments, "--preset", "faces") == TrainSettings(dataset="d", **(chosen | given))
+    assert parsed("--preset", "faces", "--no_flip") == TrainSettings(dataset="d", **(chosen | dict(flip=False)))
+    assert parsed("--no_flip") == TrainSettings(dataset="d")
 
 
 def test_an_unknown_preset_is_refused():
@@ -90,12 +90,12 @@ def test_bad_value_is_refused_with_flag_value_and_remedy(flag, value, valid):
 
 
 def test_every_setting_has_help():
-    assert all(len(field.metadata["help"]) > 5 for field in dataclasses.fields(TrainConfig))
+    assert all(len(field.metadata["help"]) > 5 for field in dataclasses.fields(TrainSettings))
 
 
 @pytest.mark.parametrize("name", "image_size z_dim gf_dim df_dim c_dim seed batch_size train_size crop flip".split())
 def test_settings_that_define_a_run_may_not_change(name):
-    config = TrainConfig(dataset="d")
+    config = TrainSettings(dataset="d")
     saved = dataclasses.asdict(config) | {name: 123456}
     defining, allowed = config.compare(saved)
     assert (len(defining), len(allowed)) == (1, 0)
@@ -103,13 +103,13 @@ def test_settings_that_define_a_run_may_not_change(name):
 
 
 def test_another_dataset_is_told(tmp_path):
-    _, allowed = TrainConfig(dataset="b").compare(dataclasses.asdict(TrainConfig(dataset="a")))
+    _, allowed = TrainSettings(dataset="b").compare(dataclasses.asdict(TrainSettings(dataset="a")))
     assert len(allowed) == 1 and allowed[0].startswith("--dataset: /")
 
 
 @pytest.mark.parametrize("name", "epoch learning_rate d_learning_rate beta1 sample_every checkpoint_every".split())
 def test_rates_epochs_and_intervals_may_change_and_are_told(name):
-    config = TrainConfig(dataset="d")
+    config = TrainSettings(dataset="d")
     defining, allowed = config.compare(dataclasses.asdict(config) | {name: 123456})
     assert (len(defining), len(allowed)) == (0, 1)
     assert f"--{name}: 123456 before" in allowed[0]

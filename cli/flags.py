@@ -1,0 +1,76 @@
+"""The flags of a script, and checks of the files and folders that they name."""
+
+import argparse
+import difflib
+import os
+
+from errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """The argument parser of a script. It raises UserError, in one line, for what it does not understand.
+
+    instead: {flag of the original or of a tool around it: what to type here}
+    """
+
+    def __init__(self, *arguments, instead=None, **keywords):
+        keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*arguments, allow_abbrev=False, **keywords)
+        self.instead = instead or {}
+        self.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+
+    def error(self, message):
+        """Raise UserError, where argparse would print the usage and exit."""
+        raise UserError(message + "; --help shows how it is used")
+
+    def parse_args(self, arguments):
+        """The options. Raises UserError that says what to type instead of a flag that is not known here."""
+        flags = [argument.split("=")[0] for argument in arguments]
+        for flag in flags:
+            if flag in self.instead:
+                raise UserError(f"{flag}: {self.instead[flag]}")
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].split("=")[0], self._option_string_actions, 1)
+            hint = f"did you mean {near[0]}?" if near else "--help shows all"
+            raise UserError(
+                "{}: no such {}; {}".format(unknown[0], "flag" if unknown[0][:1] == "-" else "argument", hint)
+            )
+        return options
+
+
+def script_parser(description, exits="0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted", instead=None):
+    """The Parser of a script, which tells its exit codes."""
+    return Parser(description=description, epilog=f"Exit codes: {exits}.", instead=instead)
+
+
+def add_flag(parser, name, kind, default, help, alias=None, required=False):
+    """A flag whose values are of a kind of training/settings.py; None for a switch. The help text gets the default.
+
+    The parser raises UserError for an invalid value.
+    """
+    names = ["--" + name] + ([alias] if alias else [])
+    if kind is None:
+        parser.add_argument(*names, action="store_true", help=help)
+        return
+    shown = "" if default in (None, "") else f" (default: {default})"
+    parser.add_argument(
+        *names, type=lambda text: kind.parse("--" + name, text), default=default, required=required,
+        metavar=kind.metavar, help=help + shown)  # fmt: skip
+
+
+def check_empty(flag, folder):
+    """Refuse a folder that is neither new nor empty, where something could be overwritten. Raises UserError."""
+    if folder and os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
+        raise UserError(f"{flag} {folder}: is not empty; name a new folder")
+
+
+def check_writable(flag, path, ending=""):
+    """Refuse a file that can't be written, or whose name ends otherwise than its content. Raises UserError."""
+    if path and not path.lower().endswith(ending):
+        raise UserError(f"{flag} {path}: must end in {ending}")
+    folder = os.path.dirname(path or "") or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise UserError(f"{flag} {path}: there is no folder {folder} that can be written to")
+    if path and os.path.isdir(path):
+        raise UserError(f"{flag} {path}: is a folder; name a file")

@@ -1,0 +1,116 @@
+"""What the scripts share: the Python they need, flags, errors as one line, exit codes.
+
+Old Pythons can read this file too, so that importing it refuses them in one line.
+"""
+
+import os
+import re
+import shlex
+import signal
+import sys
+
+from errors import UserError, printable
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def check_python():
+    """Exit with one line where TensorFlow has no wheel."""
+    name = _name()
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        sys.exit("%s: needs Python 3.10 to 3.13, and this is %d.%d" % ((name,) + sys.version_info[:2]))
+    if sys.platform == "win32":
+        sys.exit(name + ": runs on Linux and macOS; on Windows, run it within WSL2")
+    if sys.platform == "darwin" and os.uname()[4] == "x86_64":
+        sys.exit(name + ": TensorFlow is no longer made for Macs with Intel processors")
+
+
+def run(main, less_memory="fewer programs beside it"):
+    """Call main(arguments) and exit with the code that it returns. An error becomes one message and an exit code.
+
+    less_memory: what the user can do where memory does not suffice
+    """
+    # Print each line at once, into a pipe too, and names of any bytes
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    sys.stderr.reconfigure(errors="backslashreplace")
+    debug = "--debug" in sys.argv
+    try:
+        code = main(sys.argv[1:])
+    except UserError as error:
+        code = _complain(error, error.exit_code, debug)
+    except ModuleNotFoundError as error:
+        package = error.name.split(".")[0]
+        ours = any(os.path.exists(os.path.join(HERE, package + ending)) for ending in ("", ".py"))
+        message = "the package %s is not installed here; %s" % (package, how_to_install(package))
+        code = _complain(message, 1, debug or ours)
+    except OSError as error:
+        code = _complain(_in_words(error), 1, debug)
+    except MemoryError:
+        code = _complain("out of memory; what helps: " + less_memory, 1, debug)
+    except KeyboardInterrupt:
+        code = _complain("interrupted; what was not saved before is lost", 130, debug)
+    except Exception as error:
+        if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which is not imported here
+            raise
+        code = _complain("the device is out of memory; what helps: " + less_memory, 1, debug)
+    sys.exit(code)
+
+
+def raise_on_signals():
+    """From now on, SIGINT and SIGTERM raise KeyboardInterrupt with the exit code that they ask for."""
+
+    def interrupt(number, _frame):
+        raise KeyboardInterrupt(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def how_to_install(package="tensorflow"):
+    """What to type to install a package into this project's environment, or to activate that."""
+    if package == "matplotlib":  # for docs/figures.py
+        return "type: pip install -r requirements-dev.txt"
+    make = "make setup" if os.getcwd() == HERE else "make -C %s setup" % shlex.quote(HERE)
+    venv = os.path.join(HERE, ".venv")
+    former = _former_folder(venv)
+    if former:
+        old = "the environment was made when the project was in %s, and can't be moved" % former
+        return "%s; type: rm -r %s; %s" % (old, shlex.quote(os.path.relpath(venv)), make)
+    if os.path.realpath(sys.prefix) == os.path.realpath(venv):
+        return "type: " + make
+    activate = "source " + shlex.quote(os.path.relpath(os.path.join(venv, "bin", "activate")))
+    return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
+
+
+def _former_folder(venv):
+    """The folder in which an environment was made, if that is not where it is now."""
+    try:
+        with open(os.path.join(venv, "bin", "activate"), errors="replace") as file:
+            found = re.search(r"^ *(?:export )?VIRTUAL_ENV=[\"']?(/[^\"'\n]*)", file.read(), re.MULTILINE)
+    except OSError:
+        return None
+    moved = found and os.path.realpath(found.group(1)) != os.path.realpath(venv)
+    return os.path.dirname(found.group(1)) if moved else None
+
+
+def _name():
+    name = os.path.basename(sys.argv[0])
+    return name if name.endswith(".py") else "this program"
+
+
+def _in_words(error):
+    """An OSError in words: which file, and what is wrong."""
+    if not error.strerror:
+        return error
+    return ("%s: %s" % (error.filename, error.strerror.lower())) if error.filename else error.strerror.lower()
+
+
+def _complain(message, code, raise_it):
+    if raise_it:
+        raise
+    lines = [printable(line) for line in str(message).split("\n")]
+    print("%s: error: %s" % (_name(), "\n".join(lines)), file=sys.stderr)
+    return code
+
+
+check_python()  # here, so that a script's first import refuses an old Python before it fails at a later one

@@ -1,0 +1,31 @@
+"""The flags that say which run: --checkpoint_dir, or --name for the folders of that name, and --step."""
+
+import os
+
+from cli.flags import add_flag
+from cli.kinds import NAME, text, whole
+from errors import UserError
+
+
+def add_network_flags(parser, step=True):
+    """The flags of the scripts that use a trained network, or only its run. step: --step too."""
+    what = "checkpoint folder of a training run, or folder with a TF1 checkpoint of the original"
+    add_flag(parser, "checkpoint_dir", text("DIR"), "checkpoints", what, alias="--checkpointDir")
+    add_flag(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME")
+    if step:
+        add_flag(parser, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")
+
+
+def use_name(options, arguments):
+    """Replace --name B by the folders that it stands for: checkpoints/B, samples/B, logs/B. Raises UserError.
+
+    options: the parsed arguments, as a dict
+    """
+    name = options.pop("name")
+    for flag, top in (("checkpoint_dir", "checkpoints"), ("sample_dir", "samples"), ("log_dir", "logs")):
+        if name is None or flag not in options:
+            continue
+        given = {argument.split("=")[0] for argument in arguments} & {"--" + flag, "--checkpointDir"}
+        if given:
+            raise UserError(f"--name {name}: gives the folders of the run; leave out {given.pop()}")
+        options[flag] = os.path.join(top, name)

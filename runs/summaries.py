@@ -1,0 +1,113 @@
+"""TensorBoard's logs of a run: losses, histograms, sample grids, settings, evaluations."""
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import sys
+
+import tensorflow as tf
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
+
+from errors import SaveError, short_reason
+
+CHARTS = {  # of TensorBoard's page "Custom Scalars"
+    "losses": ["d_loss", "d_loss_real", "d_loss_fake", "g_loss"],
+    "D's mean probabilities": ["d_real", "d_fake"],  # without parentheses, which TensorBoard does not draw here
+    "images per second": ["images_per_second"],
+}
+EVALUATION = {
+    "FDD": ["FDD"],
+    "precision, recall, face rate": ["precision", "recall", "face_rate"],
+    "1-NN accuracy": ["1-NN_accuracy"],
+}
+MEANINGS = {
+    "d_loss": "D's loss: d_loss_real + d_loss_fake. In a healthy run it averages 1 to 1.4",
+    "d_loss_real": "D's loss for real images",
+    "d_loss_fake": "D's loss for G's images",
+    "g_loss": "G's loss after its last update. In a healthy run it averages 0.8 to 2",
+    "d_real": "D(x): D's mean probability for real images",
+    "d_fake": "D(G(z)): D's mean probability for G's images",
+    "images_per_second": "images trained per second",
+    "z": "what G draws from",
+    "d": "D's probabilities for real images",
+    "d_": "D's probabilities for G's images",
+    "G": "what G draws from 64 fixed z",
+}
+
+
+class Summaries:
+    """TensorBoard's logs, with the original's tags. Raises SaveError if they can't be written."""
+
+    def __init__(self, log_dir, step):
+        """log_dir: None writes nothing. step: batches already trained; later events of a killed process are dropped."""
+        self.log_dir = log_dir
+        if log_dir is None:
+            self.writer = tf.summary.create_noop_writer()
+            return
+        with self._writing(), tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
+            start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+            writer.add_session_log(start, step + 1)  # TensorBoard drops earlier events from this step on
+        self.writer = tf.summary.create_file_writer(log_dir)
+
+    def start(self, step, settings, real_images):
+        """Write the layout of "Custom Scalars", the settings as a table, and a grid of real images (or None)."""
+        charts = [
+            layout_pb2.Chart(
+                title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{re.escape(t)}$" for t in tags])
+            )
+            for title, tags in (CHARTS | (EVALUATION if settings["evaluate_every"] else {})).items()
+        ]
+        layout = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
+        rows = [f"| --{name} | {value} |" for name, value in settings.items() if value not in (None, False)]
+        with self._writing(), self.writer.as_default(step):
+            tf.summary.experimental.write_raw_pb(custom_scalar.pb(layout).SerializeToString())
+            tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
+            if real_images is not None:
+                tf.summary.image("real", real_images[None], description="real images, to compare with G")
+            self.writer.flush()
+
+    @contextlib.contextmanager
+    def _writing(self):
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise SaveError(f"--log_dir {self.log_dir}: can't be written to ({short_reason(error)})") from error
+
+    def scalars(self, step, losses, outputs, images_per_second):
+        """Write losses, D's mean probabilities and the rate, and histograms of z, D(x) (d) and D(G(z)) (d_)."""
+        with self._writing(), self.writer.as_default(step):
+            for name, value in losses.items():
+                tf.summary.scalar(name, value, description=MEANINGS[name])
+            tf.summary.scalar("images_per_second", images_per_second, description=MEANINGS["images_per_second"])
+            for name, values in outputs.items():
+                tf.summary.histogram(name, values, description=MEANINGS[name])
+            self.writer.flush()
+
+    def evaluation(self, step, numbers):
+        """Write the numbers of an evaluation."""
+        with self._writing(), self.writer.as_default(step):
+            for name, value in numbers.items():
+                tf.summary.scalar(name.replace(" ", "_"), value, description="as evaluate.py's; see docs/evaluation.md")
+            self.writer.flush()
+
+    def images(self, step, grid):
+        """Write the sample grid, uint8 [H, W, C]."""
+        with self._writing(), self.writer.as_default(step):
+            tf.summary.image("G", grid[None], description=MEANINGS["G"])
+            self.writer.flush()
+
+    def close(self):
+        """Close the file. Every write has been flushed."""
+        with contextlib.suppress(tf.errors.OpError):  # an earlier error, once more
+            self.writer.close()
+
+
+def tensorboard_command(log_dir):
+    """The command that shows the logs, as it can be typed here: by its name in an environment, else by its path."""
+    program = "tensorboard"
+    if not shutil.which(program):
+        program = shlex.quote(os.path.relpath(os.path.join(os.path.dirname(sys.executable), program)))
+    return f"{program} --logdir {shlex.quote(log_dir)} --samples_per_plugin images=200"
