@@ -43,10 +43,14 @@ def test_convolutions_and_their_gradients_equal_tensorflows_own(
             y = function(*inputs)
         return [y, *tape.gradient(y, inputs, tf.cast(dy, dtype))]
 
-    for expected, got in zip(with_gradients(own, tf.float32), with_gradients(ours, dtype)):
+    def error(got, expected):
+        return np.abs(tf.cast(got, tf.float32) - expected).max() / np.abs(expected).max()
+
+    exact = with_gradients(own, tf.float32)
+    for expected, theirs, got in zip(exact, with_gradients(own, dtype), with_gradients(ours, dtype)):
         assert got.dtype == dtype
-        expected, got = expected.numpy(), tf.cast(got, tf.float32).numpy()
-        assert np.abs(got - expected).max() < tolerance * np.abs(expected).max()
+        # TensorFlow's own kernels err by more where the processor has no bfloat16: they round each partial sum
+        assert error(got, expected) < max(tolerance, 1.01 * error(theirs, expected))
 
 
 @pytest.mark.parametrize(
