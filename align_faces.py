@@ -10,17 +10,16 @@ command again aligns the remaining ones. report.csv in the output folder says wh
 """
 
 import os
-import re
 import shlex
 
 import cli.program
-from alignment import openface
-from alignment.openface import LANDMARKS, AlignDlib  # AlignDlib: the original's `from align_faces import AlignDlib`
-from alignment.settings import AlignSettings
-from cli.flags import add_flag, check_writable, script_parser
-from cli.kinds import Kind, one_of, text, whole
+from alignment.settings import LANDMARKS, AlignSettings
+from cli.flags import Parser, add_flag, check_writable
+from cli.kinds import text
+from cli.settings import add_settings, from_options
 from errors import UserError
 
+folder, models, openface = map(cli.program.Later, ("alignment.folder", "alignment.models", "alignment.openface"))
 INSTEAD = {  # flags of OpenFace's align-dlib.py
     "--dlibFacePredictor": "type --predictor",
     "--verbose": "leave it out; report.csv says what became of each photo",
@@ -28,41 +27,19 @@ INSTEAD = {  # flags of OpenFace's align-dlib.py
 }
 
 
+def __getattr__(name):
+    """The original's `from align_faces import AlignDlib`."""
+    if name != "AlignDlib":
+        raise AttributeError(name)
+    return openface.AlignDlib
+
+
 def flags():
     """The command line."""
-    parser = script_parser(__doc__, instead=INSTEAD)
-    parser.add_argument("input", help="folder of photos, or a container of photos")
-    parser.add_argument("output", help="folder for the aligned faces")
-
-    def add(name, kind, default, help):
-        add_flag(parser, name, kind, default, help)
-
-    add("size", whole(8, 1024), 64, "height and width of the faces in pixels")
-    add(
-        "landmarks",
-        one_of(*LANDMARKS),
-        "innerEyesAndBottomLip",
-        "the landmarks that are moved to their mean places",
-    )
-    add("skipMulti", None, False, "leave out photos with more than one face")
-    add("upsample", whole(0, 4), 1, "how often to double the photo's size before detection; 2 finds smaller faces")
-    add("min_size", whole(0), 0, "leave out faces with fewer pixels per side")
-    add("predictor", text("PATH"), None, "a 68-landmark model of your own")
-    add("workers", whole(1), None, "processes (default: one per core)")
-    add("shard", SHARD, None, "align only the K-th of N parts, for N machines with one output folder")
-    add("retry", None, False, "try again the photos that gave no face: none found, skipped or unreadable")
-    add("inspect", text("FILE"), None, "write a grid of 64 of the faces, a PNG")
+    parser = Parser(__doc__, instead=INSTEAD)
+    add_settings(parser, AlignSettings)
+    add_flag(parser, "inspect", text("FILE"), None, "write a grid of 64 of the faces, a PNG")
     return parser
-
-
-def _shard(text):
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match:
-        raise ValueError
-    return int(match[1]), int(match[2])
-
-
-SHARD = Kind(_shard, "K/N with K from 1 to N, such as 3/16", lambda shard: 1 <= shard[0] <= shard[1], "K/N")
 
 
 def refuse_openface_order(arguments):
@@ -89,29 +66,18 @@ def check(settings, inspect):
     if settings.predictor and not os.path.isfile(settings.predictor):
         raise UserError(f"--predictor {settings.predictor}: no such file")
     if settings.predictor:
-        AlignDlib(settings.predictor)  # raises for a bad model
+        openface.AlignDlib(settings.predictor)  # raises for a bad model
     else:
-        openface.find_model()
-
-
-def cores():
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        models.find_model()
 
 
 def main(arguments):
     """Align. Returns the exit code."""
     refuse_openface_order(arguments)
-    options = vars(flags().parse_args(arguments))
-    del options["debug"]
-    inspect = options.pop("inspect")
-    settings = AlignSettings(**options | dict(workers=options["workers"] or cores(), shard=options["shard"] or (1, 1)))
-    check(settings, inspect)
-    from alignment import folder, inputs
-
-    photos = inputs.Input(settings)
-    cli.program.raise_on_signals()
-    return folder.align_folder(settings, photos, inspect)
+    options = flags().parse_args(arguments)
+    settings = from_options(AlignSettings, options)
+    check(settings, options.inspect)
+    return folder.align_folder(settings, options.inspect)
 
 
 if __name__ == "__main__":

@@ -25,12 +25,6 @@ class PeerError(UserError):
     exit_code = 1
 
 
-class DeviceMemoryError(UserError):
-    """A device has too little memory for a batch."""
-
-    exit_code = 1
-
-
 class NotFiniteError(UserError):
     """A loss or a weight is no longer a finite number."""
 

@@ -11,54 +11,40 @@ each beside the training face nearest to it, evaluation-STEP.png. docs/evaluatio
 import os
 
 import cli.program
-from cli.flags import add_flag, script_parser
-from cli.kinds import NAME, text, whole
+from cli.flags import Parser, make_folder
+from cli.settings import add_settings, from_options
 from devices import start
 from errors import UserError
-from runs.files import check_network
-from runs.naming import use_name
+from evaluation.settings import EvaluationSettings
+from runs.naming import add_network_flags, use_name
+from runs.network import find_network
+
+dlib_features, report = cli.program.Later("recognition.dlib_features"), cli.program.Later("evaluation.report")
 
 
 def flags():
     """The command line."""
-    parser = script_parser(__doc__)
-    add, folder = add_flag, text("DIR")
-    add(parser, "checkpoint_dir", folder, "checkpoints", "checkpoint folder of the training run")
-    add(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME --log_dir logs/NAME")
-    add(parser, "dataset", folder, None, "the images that the network was trained on (required)", required=True)
-    add(parser, "held_out", folder, None, "real faces that the network was not trained on, to compare distances with")
-    add(parser, "steps", text("LIST"), None, "evaluate these checkpoints: \"all\", or a list such as 500,1000; their "
-        "curves go to TensorBoard too (default: the newest)")  # fmt: skip
-    add(parser, "n", whole(10, 10_000), 2000, "number of generated faces, and of real ones")
-    add(parser, "seed", whole(0), 0, "seed of the generated faces")
-    add(parser, "inception", text("FILE"), None, "compute FID too, with these weights of Keras' InceptionV3 (imagenet: "
-        "download them); needs --n 2048 or more")  # fmt: skip
-    add(parser, "log_dir", folder, "logs", "folder for the curves of --steps")
-    add(parser, "out", folder, None, "folder for the results (default: --checkpoint_dir)")
-    add(parser, "cache_dir", folder, None, "folder for the real faces' features (default: --out)")
-    add(parser, "workers", whole(1), None, "processes (default: one per core)")
+    parser = Parser(__doc__)
+    add_network_flags(parser, step=False)
+    add_settings(parser, EvaluationSettings)
     return parser
 
 
-def check(options):
+def check(checkpoint_dir, settings):
     """Refuse, before any work, what can't be done. Raises UserError, ModuleNotFoundError."""
     for flag in ("dataset", "held_out"):
-        folder = getattr(options, flag)
+        folder = getattr(settings, flag)
         if folder and not os.path.exists(folder):
             raise UserError(f"--{flag} {folder}: no such folder or file")
-    check_network(options.checkpoint_dir)
-    from runs import resume
-
+    find_network(checkpoint_dir)
     try:
-        resume.make_folder(*(("--out", options.out) if options.out else ("--checkpoint_dir", options.checkpoint_dir)))
+        make_folder(*(("--out", settings.out) if settings.out else ("--checkpoint_dir", checkpoint_dir)))
     except UserError as error:
         raise UserError(f"{error}; name a folder that can be, with --out") from error
-    if options.cache_dir:
-        resume.make_folder("--cache_dir", options.cache_dir)
-    if options.steps:
-        resume.make_folder("--log_dir", options.log_dir)
-    from evaluation import dlib_features
-
+    if settings.cache_dir:
+        make_folder("--cache_dir", settings.cache_dir)
+    if settings.steps:
+        make_folder("--log_dir", settings.log_dir)
     dlib_features.check_installed()
 
 
@@ -66,15 +52,12 @@ def main(arguments):
     """Evaluate. Returns the exit code."""
     options = flags().parse_args(arguments)
     use_name(vars(options), arguments)
-    check(options)
-    if options.inception:  # Keras reads it when it is imported
+    settings = from_options(EvaluationSettings, options)
+    check(options.checkpoint_dir, settings)
+    if settings.inception:  # Keras reads it when it is imported
         os.environ.setdefault("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
     start.set_up()
-    from evaluation import report
-
-    settings = vars(options)
-    del settings["debug"]
-    report.evaluate_steps(inception_weights=settings.pop("inception"), **settings)
+    report.evaluate_steps(options.checkpoint_dir, settings)
     return 0
 
 

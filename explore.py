@@ -19,16 +19,16 @@ means. edit moves z along a direction, from less to more, and writes a strip and
 numbers that they have in generate.py; where numbers go, .npz files with z may go too.
 """
 
-import os
-
 import cli.program
-from cli.flags import add_flag, check_empty, check_writable, script_parser
+from cli.flags import Parser, add_flag, check_empty, check_writable
 from cli.kinds import text, whole
+from cli.settings import add_settings
 from devices import start
-from errors import UserError
-from runs.files import check_network, folders_written
 from runs.naming import add_network_flags, use_name
+from runs.network import find_network
+from sampling.settings import ProjectionSettings
 
+gallery, exploring = cli.program.Later("runs.gallery"), cli.program.Later("sampling.exploring")
 COMMANDS = {
     "interpolate": "move from picture to picture, in a straight line and along the arc",
     "arithmetic": "add and subtract the means of groups of pictures",
@@ -38,13 +38,12 @@ COMMANDS = {
     "direction": "the difference of the means of two groups of pictures, for edit",
     "edit": "move z along a direction, from less to more",
 }
-MOST_NAMED = 12  # files that the last line lists
 GROUPS = {"plus": "the first", "minus": "the second", "plus2": "the third"}
 
 
 def flags():
     """The command line."""
-    parser = script_parser(__doc__)
+    parser = Parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
     numbers, file, add = text("LIST"), text("FILE"), add_flag
     for name, help in COMMANDS.items():
@@ -73,128 +72,8 @@ def flags():
         if name == "project":
             command.add_argument("images", nargs="+", metavar="PHOTO", help="photos, or aligned faces")
             add(command, "align", None, False, "find and align the face in each photo first")
-            add(command, "nIter", whole(1), 500, "iterations")
-            add(command, "restarts", whole(1, 64), 4, "searches per photo, of which the best is kept")
-            add(command, "seed", whole(0), 0, "seed of the first z")
+            add_settings(command, ProjectionSettings, only=("nIter", "restarts", "seed"))
     return parser
-
-
-def progress(options):
-    """Make the GIF of a run's sample grids. Raises UserError."""
-    from runs import gallery
-
-    check_network(options.checkpoint_dir)
-    folders = folders_written(options.checkpoint_dir)
-    os.makedirs(options.out, exist_ok=True)
-    frames = gallery.animate(folders, os.path.join(options.out, "progress.gif"))
-    print(f"{frames} sample grids, the first to the last: {os.path.join(options.out, 'progress.gif')}")
-
-
-def interpolate(options, dcgan):
-    """Draw interpolations. Raises UserError."""
-    from sampling import figures
-
-    z = chosen(options, dcgan)
-    if len(z) < 2:
-        raise UserError("interpolate needs at least two pictures in --seeds or --z")
-    os.makedirs(options.out, exist_ok=True)
-    figures.interpolate(dcgan, z, options.steps, options.out)
-
-
-def arithmetic(options, dcgan):
-    """Draw face arithmetic. Raises UserError."""
-    from sampling import figures
-
-    groups = {flag: group(options, dcgan, flag) for flag in GROUPS}
-    os.makedirs(options.out, exist_ok=True)
-    figures.arithmetic(dcgan, **groups, seed=options.seed, out=options.out)
-
-
-def walk(options, dcgan):
-    """Draw walks along coordinates. Raises UserError."""
-    from sampling import figures, latents
-
-    z, first = chosen(options, dcgan), f"0-{min(dcgan.z_dim, 10) - 1}"
-    coordinates = latents.parse_numbers(options.coordinates or first, "--coordinates")
-    if max(coordinates) >= dcgan.z_dim:
-        raise UserError(f"--coordinates {options.coordinates}: z has coordinates 0 to {dcgan.z_dim - 1}")
-    os.makedirs(options.out, exist_ok=True)
-    figures.walk(dcgan, z, coordinates, options.steps, options.out)
-
-
-def project(options, dcgan):
-    """Search the z of photos, and print how near their pictures come. Raises UserError."""
-    import dataclasses
-
-    from cli.progress import Countdown
-    from sampling import completion, projection, projection_files
-
-    pixels = projection_files.read(options.images, dcgan, options.align)
-    settings = dataclasses.replace(
-        projection.SETTINGS, nIter=options.nIter, restarts=options.restarts, seed=options.seed
-    )
-    countdown = Countdown(len(pixels) * options.nIter, "searching")
-    for _, z, generated in projection.project(completion.Search(dcgan, settings), pixels, countdown.advance):  # noqa: B007
-        pass
-    countdown.close()
-    os.makedirs(options.out, exist_ok=True)
-    distances = face_distances(pixels, generated)
-    for i, (photo, decibels) in enumerate(zip(options.images, projection.psnr(pixels, generated))):
-        print(f"{photo}: PSNR {decibels:.1f} dB" + (f", distance {distances[i]:.2f}" if distances is not None else ""))
-    if distances is not None:
-        print(
-            "distance: of dlib's features; below 0.6 for most pairs of photos of one person, and 0.48 for the nearest "
-            "of thousands of strangers"
-        )
-    projection_files.write(options.out, options.images, pixels, generated, z)
-
-
-def face_distances(pixels, generated):
-    """dlib's distance of each pair of faces [N]; None where dlib is not installed."""
-    from evaluation import dlib_features, metrics
-
-    try:
-        dlib_features.check_installed()
-    except ModuleNotFoundError:
-        return None
-    pair = dlib_features.features(pixels, "photos"), dlib_features.features(generated, "pictures")
-    return metrics.distances(*pair).diagonal()
-
-
-def direction(options, dcgan):
-    """Write the difference of two means. Raises UserError."""
-    from sampling import latents
-
-    means = [group(options, dcgan, flag).mean(axis=0, keepdims=True) for flag in ("plus", "minus")]
-    latents.save(options.out, means[0] - means[1])
-
-
-def edit(options, dcgan):
-    """Draw z with less and more of a direction. Raises UserError."""
-    from sampling import figures, latents
-
-    z = latents.load(options.z, dcgan.z_dim)
-    directions = latents.load(options.direction, dcgan.z_dim, "--direction")
-    if len(directions) > 1:
-        raise UserError(
-            f"--direction {options.direction}: holds {len(directions)} z; give the file that direction wrote"
-        )
-    os.makedirs(options.out, exist_ok=True)
-    figures.edit(dcgan, z, directions[0], options.steps, options.out)
-
-
-def group(options, dcgan, flag):
-    """z of a group of pictures. Raises UserError."""
-    from sampling import latents
-
-    return latents.group(getattr(options, flag), f"--{flag}", options.seed, dcgan.z_dim)
-
-
-def chosen(options, dcgan):
-    """z of the pictures in --seeds, or of --z. Raises UserError."""
-    from sampling import latents
-
-    return latents.load(options.z, dcgan.z_dim) if options.z else group(options, dcgan, "seeds")
 
 
 def main(arguments):
@@ -206,18 +85,11 @@ def main(arguments):
     else:
         check_empty("--out", options.out)
     if options.command == "progress":
-        progress(options)
+        gallery.show_progress(options.checkpoint_dir, options.out)
         return 0
-    check_network(options.checkpoint_dir, options.step)
+    network = find_network(options.checkpoint_dir, options.step)
     start.set_up()
-    from runs import loading
-
-    dcgan, step = loading.load_model(options.checkpoint_dir, options.step)
-    run = {f.__name__: f for f in (interpolate, arithmetic, walk, project, direction, edit)}[options.command]
-    run(options, dcgan)
-    files = sorted(os.listdir(options.out)) if os.path.isdir(options.out) else []
-    shown = f": {', '.join(files)}" if len(files) <= MOST_NAMED else f": {len(files)} files"
-    print(f"{options.command} of step {step} in {options.out}{shown if files else ''}")
+    exploring.explore(network, options)
     return 0
 
 

@@ -8,20 +8,18 @@ as it is read. While a training runs, the page follows its newest checkpoint. `m
 needs, and opens it.
 """
 
-import os
-import tempfile
-import threading
-
 import cli.program
-from cli.flags import add_flag, script_parser
+from cli.flags import Parser, add_flag
 from cli.kinds import whole
 from devices import start
 from runs.naming import add_network_flags, use_name
 
+layout = cli.program.Later("webpage.layout")
+
 
 def flags():
     """The command line."""
-    parser = script_parser(__doc__)
+    parser = Parser(__doc__)
     add_network_flags(parser, step=False)
     what = "port on this machine (default: the first free one from 7860 on)"
     add_flag(parser, "port", whole(1, 65535), None, what)
@@ -33,19 +31,7 @@ def main(arguments):
     options = flags().parse_args(arguments)
     use_name(vars(options), arguments)
     start.set_up()
-    with tempfile.TemporaryDirectory(prefix="dcgan-page-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # where uploads lie until they are read
-        from webpage import layout
-        from webpage.network import NewestModel
-
-        page = layout.build(NewestModel(options.checkpoint_dir))
-        print(f"the page: {layout.serve(page, options.port)} (Ctrl-C ends it)")
-        cli.program.raise_on_signals()
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt as interruption:
-            page.close()
-            return interruption.args[0]
+    return layout.show(options.checkpoint_dir, options.port)
 
 
 if __name__ == "__main__":

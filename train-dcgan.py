@@ -11,7 +11,7 @@ the batch, saves, and says how to continue.
 import os
 
 import cli.program
-from cli.flags import add_flag, script_parser
+from cli.flags import Parser, add_flag
 from cli.kinds import NAME, one_of
 from cli.settings import add_settings
 from devices import start
@@ -19,6 +19,8 @@ from runs.files import folders_written
 from runs.naming import use_name
 from training.settings import GROUPS, PRESETS, TrainSettings
 
+loop, preflight, live = map(cli.program.Later, ("training.loop", "photos.preflight", "evaluation.live"))
+LESS_MEMORY = "a smaller --batch_size (which begins a new run), more --devices, --cache off; what was saved is intact"
 EXITS = (
     "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
     "130 or 143 interrupted after saving"
@@ -44,7 +46,7 @@ INSTEAD = {  # flags of bamos/dcgan-completion.tensorflow and carpedm20/DCGAN-te
 def flags():
     """The command line: a flag for each setting in training/settings.py, --no_flip, --preset, --check and
     --name."""
-    parser = script_parser(__doc__, EXITS, INSTEAD)
+    parser = Parser(__doc__, EXITS, INSTEAD)
     groups = add_settings(parser, TrainSettings, GROUPS)
     add_flag(groups["training"], "preset", one_of(*PRESETS), None, "settings to start from, which other flags "
         "change one by one: " + "; ".join(map(described, PRESETS)))  # fmt: skip
@@ -79,19 +81,11 @@ def main(arguments):
     use_name(options, arguments)
     config = TrainSettings(**options)
     if check:
-        from photos import preflight
-
         return preflight.check(config, folders_written(config.checkpoint_dir))
     strategy, device = start.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"), config.xla)
-    evaluate = None
-    if config.evaluate_every:
-        from evaluation import live
-
-        evaluate = live.evaluator(config)
-    from training import loop
-
+    evaluate = live.evaluator(config) if config.evaluate_every else None
     return loop.train(config, device, strategy, evaluate)
 
 
 if __name__ == "__main__":
-    cli.program.run(main, less_memory="a smaller --batch_size, --cache off")
+    cli.program.run(main, less_memory=LESS_MEMORY)

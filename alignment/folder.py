@@ -1,33 +1,31 @@
 """Aligning a folder of photos: what is left to do, progress, and how it ended."""
 
 import contextlib
-import dataclasses
 import os
-import sys
 import threading
-import time
-
-from tqdm import tqdm
 
 from alignment import inputs, workers
 from alignment.outputs import write_inspection_sheet
 from alignment.report import Report, row_of
+from cli.program import raise_on_signals
+from cli.progress import Progress
 from photos.containers import may_be_container
 
 
-def align_folder(settings, photos, inspect=None):
+def align_folder(settings, inspect=None):
     """Align what is left to do, and print progress and outcome. Returns the exit code.
 
     settings: an AlignSettings
-    photos: the inputs.Input of these settings
     inspect: path of a grid of faces to write at the end, or None
 
-    A KeyboardInterrupt whose argument is an exit code ends it in good order. Raises UserError.
+    SIGINT and SIGTERM end it in good order. Raises UserError.
     """
+    photos = inputs.Input(settings)
+    raise_on_signals()
     os.makedirs(settings.output, exist_ok=True)
     report = Report(settings)
-    settings = dataclasses.replace(settings, ignores_case=report.ignores_case)
-    progress = Progress(report.counts)
+    before = report.counts.total()
+    progress = Progress("aligning", done=before)
     threading.Thread(target=count, args=(photos, progress), daemon=True).start()
     skipped = photos.skipped
 
@@ -40,17 +38,19 @@ def align_folder(settings, photos, inspect=None):
     missing = (photo for photo in photos.photos(skip) if photo[0] not in report.done)
     code = 0
     try:
-        for rows in workers.align_all(settings, missing):
+        for rows in workers.align_all(settings, missing, report.ignores_case):
             report.add(rows)
-            progress.show()
+            progress.text = in_words(report.counts)
+            progress.advance(report.counts.total() - progress.done)
     except KeyboardInterrupt as interruption:
         code = interruption.args[0]
-    progress.bar.close()
+    progress.close()
 
-    total, took = report.counts.total(), time.time() - progress.began
-    print(f"{progress.text()} of {total:,} photos" + ("" if code else f" in {settings.input}"))
-    if total > progress.before:
-        print(f"{total - progress.before:,} of them now, in {took:.0f} s: {progress.rate():.1f} photos/s")
+    total = report.counts.total()
+    print(f"{in_words(report.counts)} of {total:,} photos" + ("" if code else f" in {settings.input}"))
+    if total > before:
+        rate = (total - before) / max(progress.took(), 1e-9)
+        print(f"{total - before:,} of them now, in {progress.took():.0f} s: {rate:.1f} photos/s")
     if skipped:
         print("not looked at: " + ", ".join(f"{what} ({n:,})" for what, n in skipped.most_common(8)))
     print(f"report: {report.path}")
@@ -65,40 +65,10 @@ def align_folder(settings, photos, inspect=None):
 def count(photos, progress):
     """Count the photos of the input, for the time left. Runs in a thread beside the alignment."""
     with contextlib.suppress(OSError):  # which the alignment meets too
-        progress.bar.total = photos.count()
+        progress.total = photos.count()
 
 
-class Progress:
-    """A bar with the outcomes so far on a terminal, elsewhere a line per minute."""
-
-    def __init__(self, counts):
-        self.counts, self.before, self.began = counts, counts.total(), time.time()
-        self.told = self.began
-        self.terminal = sys.stdout.isatty()
-        self.bar = tqdm(
-            initial=self.before, unit=" photos", dynamic_ncols=True, file=sys.stdout, disable=not self.terminal
-        )
-        self.bar.total = None
-
-    def show(self):
-        """Bring it up to date."""
-        self.bar.n = self.counts.total()
-        self.bar.set_postfix_str(self.text(), refresh=False)
-        self.bar.update(0)
-        if not self.terminal and time.time() - self.told > 60:
-            self.told = time.time()
-            total, left = f" of {self.bar.total:,}" if self.bar.total else "", ""
-            if self.bar.total:
-                left = f", {(self.bar.total - self.counts.total()) / self.rate() / 60:.0f} min left"
-            print(f"{self.counts.total():,}{total} photos: {self.text()}, {self.rate():.0f} photos/s{left}")
-
-    def text(self):
-        """The counts in words."""
-        names = {"face": "faces", "no face": "without a face"}
-        parts = [f"{self.counts[key]:,} {names.get(key, key)}" for key in ("face", "no face")]
-        parts += [f"{self.counts[key]:,} {key}" for key in ("skipped", "unreadable") if self.counts[key]]
-        return ", ".join(parts)
-
-    def rate(self):
-        """Photos per second, in this run."""
-        return (self.counts.total() - self.before) / max(time.time() - self.began, 1e-9)
+def in_words(counts):
+    """The outcomes and how many photos had each, in words."""
+    parts = [f"{counts['face']:,} faces", f"{counts['no face']:,} without a face"]
+    return ", ".join(parts + [f"{counts[key]:,} {key}" for key in ("skipped", "unreadable") if counts[key]])

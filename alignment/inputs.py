@@ -6,11 +6,12 @@ import io
 import os
 import tempfile
 
+import cv2
 import numpy as np
 
 from errors import UserError
-from photos import collection, containers, decoding, finding
-from photos.members import Member, prefix_of
+from photos import collection, decoding, finding
+from photos.members import Member
 
 
 class Input:
@@ -23,20 +24,17 @@ class Input:
 
     def __init__(self, settings):
         self.settings = settings
-        self.containers, self.root, self.skipped = collection.find_containers(
-            settings.input, "input", [settings.output]
-        )
+        found = collection.find_containers(settings.input, "input", [settings.output])
+        self.containers, self.root, self.skipped = found
         if self.containers is None:
             return
-        self.kinds = [containers.check_kind(path, "input") for path in self.containers]
-        self.prefixes = [prefix_of(path, self.root) for path in self.containers]
         self.listings = {}
-        for path, prefix, kind in zip(self.containers, self.prefixes, self.kinds):
-            if kind.each is None:
-                self.listings[path] = kind.list(path, prefix, finding.may_be_photo)
-                self.skipped.update(self.listings[path].skipped)
-            elif kind.check:
-                kind.check(path)
+        for container in self.containers:
+            if container.kind.each is None:
+                self.listings[container] = container.list(finding.may_be_photo)
+                self.skipped.update(self.listings[container].skipped)
+            elif container.kind.check:
+                container.kind.check(container.path)
         damaged = []
         if next(self.all_photos(lambda name, _reason: damaged.append(name)), None) is None and not damaged:
             raise UserError(f"input {settings.input}: no photos in it")
@@ -56,32 +54,31 @@ class Input:
             names = finding.walk_photos(self.root, skip, finding.may_be_photo, leave_out=[self.settings.output])
             yield from ((name, os.path.join(self.root, name)) for name in names)
             return
-        for path, prefix, kind in zip(self.containers, self.prefixes, self.kinds):
+        for container in self.containers:
             try:
-                yield from kind.each(path, prefix, finding.may_be_photo) if kind.each else self.listed(path, kind)
+                streamed = container.kind.each is not None
+                yield from container.each(finding.may_be_photo) if streamed else self.listed(container)
             except decoding.PhotoError as error:
-                skip(prefix[:-1], str(error))
+                skip(container.name, str(error))
 
-    def listed(self, path, kind):
+    def listed(self, container):
         """Yield (name, Member) of each photo of a container that was listed. Raises PhotoError if it is damaged."""
-        listing = self.listings[path]
+        listing = self.listings[container]
         for name, position, length in zip(listing.names, listing.positions, listing.lengths):
-            yield name, Member(kind.read, path, int(position), int(length))
+            yield name, container.member(int(position), int(length))
         if listing.damaged:
             raise decoding.PhotoError(listing.damaged)
 
     def count(self):
         """How many photos the settings' shard has; None where only reading them all tells."""
-        if self.containers is None:
-            return sum(1 for _ in self.photos(lambda path, reason: None))
-        if any(kind.each for kind in self.kinds):
+        if self.containers is not None and len(self.listings) < len(self.containers):
             return None
-        return sum(in_shard(name, self.settings.shard) for listing in self.listings.values() for name in listing.names)
+        return sum(1 for _ in self.photos(lambda path, reason: None))
 
 
 def in_shard(relative, shard):
-    """Whether a path belongs to shard (k, n), 1 <= k <= n, by a stable hash of the path."""
-    k, n = shard
+    """Whether a path belongs to shard (k, n), 1 <= k <= n, by a stable hash of the path; to None belong all."""
+    k, n = shard or (1, 1)
     return int.from_bytes(hashlib.sha256(os.fsencode(relative)).digest()[:8], "big") % n == k - 1
 
 
@@ -90,8 +87,6 @@ def decode(source):
 
     source: a path, a Member of a container, or the bytes of a photo's file. Raises PhotoError.
     """
-    import cv2  # in worker processes only
-
     content = source.read() if isinstance(source, Member) else source
     try:
         with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:

@@ -1,12 +1,11 @@
-"""OpenFace's face aligner: dlib's HOG detector and 68 landmarks, and an affine transform.
+"""OpenFace's face aligner: dlib's HOG detector and 68 landmarks, and an affine transform."""
 
-Imports dlib, cv2 and NumPy only when they are needed, so that --help is fast.
-"""
+import cv2
+import dlib
+import numpy as np
 
-import hashlib
-import importlib.util
-import os
-
+from alignment.models import find_model
+from alignment.settings import LANDMARKS
 from errors import UserError
 
 # Mean positions of the 68 landmarks, from OpenFace (openface/align_dlib.py).
@@ -34,14 +33,6 @@ TEMPLATE = [
 ]
 # fmt: on
 
-LANDMARKS = {"innerEyesAndBottomLip": [39, 42, 57], "outerEyesAndNose": [36, 45, 33]}  # OpenFace's choices
-PREDICTOR = "shape_predictor_68_face_landmarks.dat"
-RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
-MD5 = {
-    PREDICTOR: "73fde5e05226548677a050913eed4e04",  # the landmark model that OpenFace downloads
-    RECOGNITION: "2316b25ae80acf4ad9b620b00071c423",  # dlib's face recognition network
-}
-
 
 class AlignDlib:
     """OpenFace's aligner: dlib's HOG face detector and landmarks, and an affine transform.
@@ -58,9 +49,6 @@ class AlignDlib:
 
         upsample: times the photo is doubled before detection; OpenFace's is 1.
         """
-        import dlib
-        import numpy as np
-
         path = facePredictor or find_model()
         self.upsample = upsample
         self.detector = dlib.get_frontal_face_detector()
@@ -94,9 +82,6 @@ class AlignDlib:
 
         bb and landmarks are found unless given. None if no face is found.
         """
-        import cv2
-        import numpy as np
-
         if bb is None:
             bb = self.getLargestFaceBoundingBox(rgbImg, skipMulti)
             if bb is None:
@@ -108,23 +93,3 @@ class AlignDlib:
         three = np.float32(landmarks)[landmarkIndices]
         affine = cv2.getAffineTransform(three, imgDim * template[landmarkIndices])
         return cv2.warpAffine(rgbImg, affine, (imgDim, imgDim))
-
-
-def find_model(name=PREDICTOR):
-    """Path of a model of MD5 in the package face_recognition_models, which is not imported.
-
-    (Its import needs pkg_resources, which new versions of setuptools lack.) Raises ModuleNotFoundError
-    if the package is not installed, UserError if the file is damaged.
-    """
-    spec = importlib.util.find_spec("face_recognition_models")
-    if spec is None:
-        raise ModuleNotFoundError("No module named 'face_recognition_models'", name="face_recognition_models")
-    path = os.path.join(spec.submodule_search_locations[0], "models", name)
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.md5(file.read()).hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; reinstall the package face_recognition_models") from error
-    if digest != MD5[name]:
-        raise UserError(f"{path}: corrupt (md5 {digest}); reinstall the package face_recognition_models")
-    return path

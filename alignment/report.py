@@ -42,8 +42,8 @@ class Report:
 
     def __init__(self, settings):
         """Open or make it. Raises UserError if it is in use or belongs to other settings."""
-        k, n = settings.shard
-        self.shard, self.retry, self.output = settings.shard, settings.retry, settings.output
+        k, n = settings.shard or (1, 1)
+        self.shard, self.retry, self.output = (k, n), settings.retry, settings.output
         name = "report" if n == 1 else f"report-{k}-of-{n}"
         self.path = os.path.join(self.output, f"{name}.csv")
         self.lock_path = os.path.join(self.output, f".{name}.lock")
@@ -118,7 +118,8 @@ def check_settings(settings):
         different = [name for name in now if before[name] != now[name]]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not readable; use another output folder") from error
-    for name in different:
+    if different:
+        name = different[0]
         raise UserError(
             f"{settings.output} was filled with {name} {before[name]}, not {now[name]}; "
             "give the same again, or another output folder"

@@ -11,35 +11,35 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 
+import cv2
+
 import utils
 from alignment import inputs
-from alignment.openface import LANDMARKS, AlignDlib
+from alignment.openface import AlignDlib
 from alignment.outputs import output_name
 from alignment.report import row_of
+from alignment.settings import LANDMARKS
+from cli.machine import cores
 from photos import decoding
 
 PHOTOS_PER_TASK = 8  # handed to a worker at once, some 0.2 s of work
 BYTES_PER_TASK = 1 << 24  # as the photos of compressed containers travel
+# Read by OpenCV when it is loaded: refuse what Pillow would, and be quiet
+ENVIRONMENT = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(decoding.MAX_PIXELS), "OPENCV_LOG_LEVEL": "SILENT"}
 
 
 class Worker:
     """What a worker process keeps: the settings and the models."""
 
-    def __init__(self, settings):
-        os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(decoding.MAX_PIXELS)
-        os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
-        import cv2
-
+    def __init__(self, settings, ignores_case):
         cv2.setNumThreads(1)
         threading.Thread(target=end_with_parent, daemon=True).start()
-        self.settings = settings
+        self.settings, self.ignores_case = settings, ignores_case
         self.aligner = AlignDlib(settings.predictor, settings.upsample)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libpng and libjpeg print their warnings there
 
     def align(self, relative, source):
         """Align one photo -> its row of the report. The face's file appears whole, or not at all."""
-        import cv2
-
         settings = self.settings
         row = row_of(relative)
         try:
@@ -58,7 +58,7 @@ class Worker:
         if min(box.width(), box.height()) < settings.min_size:
             return row | dict(outcome="skipped", reason=f"face smaller than {settings.min_size} pixels")
         face = self.aligner.align(settings.size, rgb, box, landmarkIndices=LANDMARKS[settings.landmarks])
-        name = output_name(relative, settings.ignores_case)
+        name = output_name(relative, self.ignores_case)
         try:
             with utils.whole_file(os.path.join(settings.output, name)) as file:
                 file.write(cv2.imencode(".png", cv2.cvtColor(face, cv2.COLOR_RGB2BGR))[1])
@@ -78,42 +78,51 @@ def end_with_parent():
 worker = None  # of this process
 
 
-def align_batch(settings, batch):
+def align_batch(settings, ignores_case, batch):
     """Align photos, (relative path, source) each, in a worker process -> their rows of the report.
 
     The models are loaded with the first batch, so that their errors reach the caller.
     """
     global worker
-    worker = worker or Worker(settings)
+    worker = worker or Worker(settings, ignores_case)
     return [worker.align(*photo) for photo in batch]
 
 
 def new_pool(workers):
     """A pool of worker processes, which leave Ctrl-C to the main process."""
+    os.environ.update(ENVIRONMENT)  # which they inherit
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
-def align_all(settings, found):
+def submitted(pool, *task):
+    """The Future of a task; a failed one if the pool is found broken."""
+    try:
+        return pool.submit(align_batch, *task)
+    except BrokenProcessPool as error:
+        failed = Future()
+        failed.set_exception(error)
+        return failed
+
+
+def align_all(settings, found, ignores_case):
     """Align photos in worker processes. Yields lists of rows of the report, in the order of completion.
+
+    ignores_case: whether the output's file system does
 
     Only a few batches are in progress at a time, so memory stays bounded. If a photo ends its worker,
     only that photo is lost: the batches in progress are done again, apart.
     """
-    pending = {}
-    batches = batches_of(found)
-    pool = new_pool(settings.workers)
+    number = settings.workers or cores()
+    batches, pending, pool = batches_of(found), {}, new_pool(number)
     try:
         while True:
-            broken = False
-            for batch in itertools.islice(batches, 4 * settings.workers - len(pending)):
-                try:
-                    pending[pool.submit(align_batch, settings, batch)] = batch
-                except BrokenProcessPool:
-                    pending[Future()], broken = batch, True
+            for batch in itertools.islice(batches, 4 * number - len(pending)):
+                pending[submitted(pool, settings, ignores_case, batch)] = batch
             if not pending:
                 return
-            for future in () if broken else wait(pending, return_when=FIRST_COMPLETED).done:
+            broken = False
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 try:
                     yield future.result()
                     del pending[future]
@@ -122,8 +131,8 @@ def align_all(settings, found):
             if broken:
                 pool.shutdown(cancel_futures=True)
                 for batch in pending.values():
-                    yield align_apart(settings, batch)
-                pending, pool = {}, new_pool(settings.workers)
+                    yield align_apart(settings, ignores_case, batch)
+                pending, pool = {}, new_pool(number)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -141,12 +150,12 @@ def batches_of(found):
         yield batch
 
 
-def align_apart(settings, batch):
+def align_apart(settings, ignores_case, batch):
     """Align photos in a process apart. If it ends, try each half, until the culprit is alone -> rows."""
     with new_pool(1) as pool, contextlib.suppress(BrokenProcessPool):
-        return pool.submit(align_batch, settings, batch).result()
+        return pool.submit(align_batch, settings, ignores_case, batch).result()
     if len(batch) > 1:
         half = len(batch) // 2
-        return align_apart(settings, batch[:half]) + align_apart(settings, batch[half:])
+        return [row for part in (batch[:half], batch[half:]) for row in align_apart(settings, ignores_case, part)]
     reason = "the process that read it ended (out of memory?)"
     return [row_of(batch[0][0], outcome="unreadable", reason=reason)]

@@ -19,9 +19,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BARE = """
 import sys, cv2, dlib, numpy as np
 sys.path.insert(0, {root!r})
-from alignment import openface
+from alignment import models, openface
 cv2.setNumThreads(1)
-detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(openface.find_model())
+detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(models.find_model())
 mean = np.float32(openface.TEMPLATE)
 mean = 64 * (mean - mean.min(0)) / (mean.max(0) - mean.min(0))
 faces = 0

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from model import DCGAN
 from sampling import completion
+from sampling.settings import SearchSettings
 
 
 def main(arguments=None):
@@ -26,7 +27,7 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=5, help="times each is run (default: 5)")
     parser.add_argument("--iterations", type=int, default=20, help="in each run (default: 20)")
     given = parser.parse_args(arguments)
-    settings = completion.SearchSettings(
+    settings = SearchSettings(
         approach="adam", lr=0.01, beta1=0.9, beta2=0.999, eps=1e-8, lam=0.1, restarts=1, seed=0,
         nIter=given.iterations, outInterval=given.iterations, hmcBeta=0.2, hmcEps=0.001, hmcL=100, hmcAnneal=1.0,
     )  # fmt: skip

@@ -3,19 +3,24 @@
 import argparse
 import difflib
 import os
+import tempfile
 
 from errors import UserError
+
+EXITS = "0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted"
 
 
 class Parser(argparse.ArgumentParser):
     """The argument parser of a script. It raises UserError, in one line, for what it does not understand.
 
+    exits: the exit codes in words, for the end of the help text
     instead: {flag of the original or of a tool around it: what to type here}
     """
 
-    def __init__(self, *arguments, instead=None, **keywords):
-        keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*arguments, allow_abbrev=False, **keywords)
+    def __init__(self, description, exits=EXITS, instead=None, **keywords):
+        layout = argparse.RawDescriptionHelpFormatter
+        epilog = f"Exit codes: {exits}."
+        super().__init__(description=description, epilog=epilog, formatter_class=layout, allow_abbrev=False, **keywords)
         self.instead = instead or {}
         self.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
 
@@ -33,19 +38,13 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             near = difflib.get_close_matches(unknown[0].split("=")[0], self._option_string_actions, 1)
             hint = f"did you mean {near[0]}?" if near else "--help shows all"
-            raise UserError(
-                "{}: no such {}; {}".format(unknown[0], "flag" if unknown[0][:1] == "-" else "argument", hint)
-            )
+            what = "flag" if unknown[0].startswith("-") else "argument"
+            raise UserError(f"{unknown[0]}: no such {what}; {hint}")
         return options
 
 
-def script_parser(description, exits="0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted", instead=None):
-    """The Parser of a script, which tells its exit codes."""
-    return Parser(description=description, epilog=f"Exit codes: {exits}.", instead=instead)
-
-
 def add_flag(parser, name, kind, default, help, alias=None, required=False):
-    """A flag whose values are of a kind of training/settings.py; None for a switch. The help text gets the default.
+    """A flag whose values are of one of the kinds; None for a switch. The help text gets the default.
 
     The parser raises UserError for an invalid value.
     """
@@ -74,3 +73,13 @@ def check_writable(flag, path, ending=""):
         raise UserError(f"{flag} {path}: there is no folder {folder} that can be written to")
     if path and os.path.isdir(path):
         raise UserError(f"{flag} {path}: is a folder; name a file")
+
+
+def make_folder(flag, folder):
+    """Make a folder that can be written to. Raises UserError, naming the flag."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{flag} {folder}: can't be written to ({error.strerror.lower()})") from error

@@ -1,10 +1,10 @@
-"""What the scripts share: the Python they need, flags, errors as one line, exit codes.
+"""What every script begins and ends with: the Python that it needs, errors in one line, exit codes.
 
-Old Pythons can read this file too, so that importing it refuses them in one line.
+Python 3.6 can read this file too, so that the import of it, a script's first, refuses an old Python in one line.
 """
 
+import importlib
 import os
-import re
 import shlex
 import signal
 import sys
@@ -23,6 +23,16 @@ def check_python():
         sys.exit(name + ": runs on Linux and macOS; on Windows, run it within WSL2")
     if sys.platform == "darwin" and os.uname()[4] == "x86_64":
         sys.exit(name + ": TensorFlow is no longer made for Macs with Intel processors")
+
+
+class Later:
+    """A module of the project that is imported when it is first used, so that --help and usage errors load little."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, attribute):
+        return getattr(importlib.import_module(self.name), attribute)
 
 
 def run(main, less_memory="fewer programs beside it"):
@@ -72,25 +82,10 @@ def how_to_install(package="tensorflow"):
         return "type: pip install -r requirements-dev.txt"
     make = "make setup" if os.getcwd() == HERE else "make -C %s setup" % shlex.quote(HERE)
     venv = os.path.join(HERE, ".venv")
-    former = _former_folder(venv)
-    if former:
-        old = "the environment was made when the project was in %s, and can't be moved" % former
-        return "%s; type: rm -r %s; %s" % (old, shlex.quote(os.path.relpath(venv)), make)
     if os.path.realpath(sys.prefix) == os.path.realpath(venv):
         return "type: " + make
     activate = "source " + shlex.quote(os.path.relpath(os.path.join(venv, "bin", "activate")))
     return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
-
-
-def _former_folder(venv):
-    """The folder in which an environment was made, if that is not where it is now."""
-    try:
-        with open(os.path.join(venv, "bin", "activate"), errors="replace") as file:
-            found = re.search(r"^ *(?:export )?VIRTUAL_ENV=[\"']?(/[^\"'\n]*)", file.read(), re.MULTILINE)
-    except OSError:
-        return None
-    moved = found and os.path.realpath(found.group(1)) != os.path.realpath(venv)
-    return os.path.dirname(found.group(1)) if moved else None
 
 
 def _name():

@@ -1,9 +1,13 @@
-"""What a run shows on the screen: a progress bar or plain lines, and warnings."""
+"""How far work has come: the one display that all scripts use."""
 
 import sys
 import time
 
 from tqdm import tqdm
+
+MINUTE = 60  # seconds between two lines, where there is no terminal
+BAR = "{desc} {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]"
+UNKNOWN = "{desc} {n} [{elapsed}{postfix}]"  # while the total is not known
 
 
 def duration(seconds):
@@ -15,56 +19,62 @@ def duration(seconds):
 
 
 class Progress:
-    """On a terminal a bar with losses and images/s, elsewhere lines as the article prints them."""
+    """Work that counts to a total: on a terminal a bar with the time left, elsewhere a line per minute.
 
-    def __init__(self, start, stop, batches_per_epoch, batch_size):
-        self.batches_per_epoch, self.batch_size = batches_per_epoch, batch_size
-        self.start_time = self.log_time = time.time()
-        self.start = self.log_position = self.position = start
-        self.stop, self.estimated = stop, False
-        terminal = sys.stdout.isatty()
+    what: the work, in a word or two
+    total: None while it is not known; it may be set later
+    done: how much of it was done before
+    stays: whether the bar stays when it is closed
+    every: seconds between two lines
+
+    `text`, which may be set, says how it goes in a few words.
+    """
+
+    def __init__(self, what, total=None, done=0, stays=False, every=MINUTE):
+        self.what, self.total, self.done, self.before = what, total, done, done
+        self.text, self.every = "", every
+        self.began = self.told = time.monotonic()  # a clock that is never set
         self.bar = tqdm(
-            total=stop,
-            initial=start,
-            unit="batch",
-            dynamic_ncols=True,
-            file=sys.stdout,
-            disable=not terminal,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
-        )
+            total=total, initial=done, desc=what, dynamic_ncols=True, file=sys.stdout, leave=stays,
+            bar_format=BAR if total else UNKNOWN, disable=not sys.stdout.isatty(),
+        )  # fmt: skip
+        if not self.bar.disable:  # tqdm's own clock is the time of day
+            self.bar._time, self.bar.start_t, self.bar.last_print_t = time.monotonic, self.began, self.began
 
-    def advance(self):
-        """Count one more batch."""
-        if self.position % self.batches_per_epoch == 0 or self.position == self.start:
-            epochs = self.stop // self.batches_per_epoch
-            self.bar.set_description_str(f"Epoch {self.position // self.batches_per_epoch + 1}/{epochs}", False)
-        self.position += 1
-        self.bar.update()
-
-    def log(self, losses):
-        """Show the losses of the batch just done. Returns images/s since the last call."""
-        now = time.time()
-        rate = (self.position - self.log_position) * self.batch_size / (now - self.log_time)
-        if self.position > self.start + 4 and not self.estimated:  # the first batch compiles
-            self.estimated = True
-            each = (now - self.log_time) / (self.position - self.log_position)
-            self.say(f"about {duration(each * (self.stop - self.position))} left at {each:.2f} s per batch")
-        self.log_time, self.log_position = now, self.position
-        d_loss, g_loss = losses["d_loss"], losses["g_loss"]
+    def advance(self, n=1):
+        """Count n more."""
+        self.done += n
         if self.bar.disable:
-            epoch, idx = divmod(self.position - 1, self.batches_per_epoch)
-            print(
-                f"Epoch: [{epoch:2d}] [{idx:4d}/{self.batches_per_epoch:4d}] time: {now - self.start_time:4.4f}, "
-                f"d_loss: {d_loss:.8f}, g_loss: {g_loss:.8f}",
-                flush=True,
-            )
-        else:
-            self.bar.set_postfix_str(f"d_loss {d_loss:.3f} g_loss {g_loss:.3f} {rate:.0f} images/s")
-        return rate
+            if time.monotonic() - self.told > self.every:
+                self.told = time.monotonic()
+                self.say(self.line())
+            return
+        if self.total != self.bar.total:
+            self.bar.total, self.bar.bar_format = self.total, BAR
+        self.bar.set_postfix_str(self.text, refresh=False)
+        self.bar.update(n)
 
-    def leave_out(self):
-        """Leave the time since the last `log` out of the images/s."""
-        self.log_time, self.log_position = time.time(), self.position
+    def name(self, what):
+        """Call the work otherwise, such as by its part that is done now."""
+        self.bar.set_description_str(what, refresh=False)
+
+    def line(self):
+        """The state in a line: how much is done, what `text` says, and the time left."""
+        share = f"{self.done / self.total:.0%}" if self.total else f"{self.done:,}"
+        left = f"about {duration(self.left())} left" if self.total else ""
+        return f"{self.what}: " + ", ".join(filter(None, [share, self.text, left]))
+
+    def took(self):
+        """Seconds so far."""
+        return time.monotonic() - self.began
+
+    def rate(self):
+        """How much is done per second."""
+        return (self.done - self.before) / max(self.took(), 1e-9)
+
+    def left(self):
+        """Seconds that the rest of the total takes at that rate."""
+        return (self.total - self.done) / max(self.rate(), 1e-9)
 
     def say(self, message):
         """Print a line without breaking the bar."""
@@ -72,36 +82,5 @@ class Progress:
         sys.stdout.flush()
 
     def close(self):
-        """Leave the bar as it is."""
-        self.bar.close()
-
-
-class Countdown:
-    """Progress of work that counts to `total`: a bar with the time left on a terminal, elsewhere a line per minute."""
-
-    def __init__(self, total, what):
-        self.total, self.what, self.done = total, what, 0
-        self.began = self.told = time.time()
-        self.bar = tqdm(
-            total=total,
-            desc=what,
-            dynamic_ncols=True,
-            file=sys.stdout,
-            disable=not sys.stdout.isatty(),
-            leave=False,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]",
-        )
-
-    def advance(self, n=1):
-        """Count n more."""
-        self.done += n
-        self.bar.update(n)
-        now = time.time()
-        if self.bar.disable and self.done and now - self.told > 60:
-            self.told = now
-            left = (now - self.began) / self.done * (self.total - self.done)
-            print(f"{self.what}: {self.done / self.total:.0%}, about {duration(left)} left", flush=True)
-
-    def close(self):
-        """Take the bar away."""
+        """Take the bar away, or leave it as it is."""
         self.bar.close()

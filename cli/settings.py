@@ -16,7 +16,7 @@ def setting(default, kind, help, group=None, **more):
 
     kind: the kinds.Kind of its values; None for a switch
     group: of flags, under which the help text lists it; None: the options
-    more: required=True, or what a class keeps of its own
+    more: required=True, positional=True, or what a class keeps of its own
     """
     return dataclasses.field(default=default, metadata=dict(kind=kind, help=help, group=group, **more))
 
@@ -37,13 +37,21 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name in parameters}
 
 
-def add_settings(parser, settings, groups=()):
-    """Add a flag for each field of a Settings class, in this order of groups -> {group: where its flags are}."""
+def add_settings(parser, settings, groups=(), only=None):
+    """Add a flag for each field of a Settings class -> {group: where its flags are}.
+
+    groups: their order
+    only: the names of the fields; None: all
+    """
     places = {None: parser} | {name: parser.add_argument_group(name) for name in groups}
-    for field in sorted(dataclasses.fields(settings), key=lambda field: [None, *groups].index(field.metadata["group"])):
+    fields = [field for field in dataclasses.fields(settings) if only is None or field.name in only]
+    for field in sorted(fields, key=lambda field: list(places).index(field.metadata["group"])):
         rule = field.metadata
-        required = rule.get("required", False)
-        add_flag(places[rule["group"]], field.name, rule["kind"], field.default, rule["help"], required=required)
+        if rule.get("positional"):
+            parser.add_argument(field.name, help=rule["help"])
+        else:
+            required = rule.get("required", False)
+            add_flag(places[rule["group"]], field.name, rule["kind"], field.default, rule["help"], required=required)
     return places
 
 

@@ -1,4 +1,4 @@
-"""What keeps TensorFlow from a GPU, in words: missing libraries, an old driver, a card without kernels."""
+"""What keeps TensorFlow from a GPU, in words: missing libraries, hidden GPUs, a card without kernels."""
 
 import contextlib
 import ctypes
@@ -13,12 +13,7 @@ from errors import UserError
 DRIVERS = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"]
 SYSTEM = ["/usr/local/cuda*/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"]
 INSTALL = "pip install 'tensorflow[and-cuda]>=2.21,<2.22'"
-# The versions in the libraries' names, by that of CUDA; cuDNN has a version of its own
-LIBRARIES = {
-    "12": {"cudart": 12, "cublas": 12, "cublasLt": 12, "cufft": 11, "cusolver": 11, "cusparse": 12},
-    "13": {"cudart": 13, "cublas": 13, "cublasLt": 13, "cufft": 12, "cusolver": 12, "cusparse": 12},
-}
-OLDEST_DRIVER = {"12": 525, "13": 580}  # CUDA's release notes, minor version compatibility
+LIBRARIES = ["cudart", "cublas", "cublasLt", "cusparse"]  # those whose version is CUDA's
 
 
 def why_no_gpu(build):
@@ -33,25 +28,14 @@ def why_no_gpu(build):
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return "CUDA_VISIBLE_DEVICES hides all GPUs; type: unset CUDA_VISIBLE_DEVICES"
     cuda = build["cuda_version"].split(".")[0]
-    driver = driver_version()
-    if driver and driver < OLDEST_DRIVER.get(cuda, 0):
-        return f"the NVIDIA driver {driver} is too old for CUDA {cuda}; install version {OLDEST_DRIVER[cuda]} or newer"
-    wanted = {**LIBRARIES.get(cuda, {}), "cudnn": build["cudnn_version"].split(".")[0]}
+    wanted = dict.fromkeys(LIBRARIES, cuda) | {"cudnn": build["cudnn_version"].split(".")[0]}
     missing = [in_words(name, version) for name, version in wanted.items() if not loads(f"lib{name}.so.{version}")]
     if missing:
         return f"TensorFlow needs {', '.join(missing)}; type: {INSTALL}"
     return (
-        "its libraries are there, but the driver does not answer: does nvidia-smi list the GPU? "
-        "A container needs --gpus all"
+        "its libraries are there, but the driver does not answer: does nvidia-smi list the GPU? Is the driver new "
+        f"enough for CUDA {cuda}? A container needs --gpus all"
     )
-
-
-def driver_version():
-    """The major version of the NVIDIA driver, or None."""
-    with contextlib.suppress(OSError), open(DRIVERS[0]) as file:
-        match = re.search(r"Kernel Module\D*?(\d{3,})\.", file.read())
-        return int(match[1]) if match else None
-    return None
 
 
 def package_folders():

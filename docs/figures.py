@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 import cli.program
-from cli.flags import add_flag, script_parser
+from cli.flags import Parser, add_flag
 from cli.kinds import text
 from devices import start
 from errors import UserError
@@ -39,7 +39,7 @@ GAP = 8  # white pixels between pictures
 
 def flags():
     """The command line."""
-    parser = script_parser(__doc__)
+    parser = Parser(__doc__)
     for name in "checkpoint", "sample", "log":
         add_flag(parser, f"{name}_dir", text("DIR"), f"{name}s", "of the training")
     add_flag(parser, "history", None, False, "draw only how the run went, from --sample_dir and --log_dir")

@@ -1,23 +1,24 @@
 """Evaluation while a network trains: the numbers of evaluate.py, for train-dcgan.py --evaluate_every."""
 
-from evaluation import dlib_features, report
+from evaluation import report
 from evaluation.real import RealFaces
+from evaluation.settings import EvaluationSettings
+from recognition import dlib_features
 
-N = 2000  # generated faces, and real ones, as evaluate.py's default
-SEED = 0
 
-
-def evaluator(config, n=N):
+def evaluator(config, **changes):
     """A function that measures the DCGAN that `config` (a TrainSettings) trains: dcgan -> {name: number}.
+
+    changes: of the EvaluationSettings, such as n
 
     Real faces are looked at when it is called for the first time. Raises ModuleNotFoundError without dlib.
     """
     dlib_features.check_installed()
-    real = []
+    settings, real = EvaluationSettings(dataset=config.dataset, **changes), []
 
     def evaluate(dcgan):
         if not real:
-            real.append(RealFaces(config.checkpoint_dir, dcgan, config.dataset, n))
-        return report.measure(dcgan, real[0], SEED)[0]
+            real.append(RealFaces(config.checkpoint_dir, config.image_size, config.c_dim, settings))
+        return report.measure(dcgan, real[0])[0]
 
     return evaluate

@@ -9,9 +9,10 @@ import numpy as np
 
 import utils
 from errors import UserError, printable
-from evaluation import dlib_features, inception, metrics
+from evaluation import inception, metrics
 from photos import decoding, holdout
 from photos.dataset import ImageData
+from recognition import dlib_features
 from runs.files import HELD_OUT, folders_written, read_json, read_settings
 
 POOL = 20_000  # real faces whose features are computed, at most
@@ -21,39 +22,39 @@ class RealFaces:
     """Real faces to compare generated ones with, and what other real faces get: the floor of each number.
 
     checkpoint_dir: of the training; its settings say how images were cropped
-    dcgan: the network, for the format of its images
+    image_size, c_dim: those of the network's images
+    settings: an EvaluationSettings
 
-    The other arguments are evaluate.py's flags of these names. Raises UserError for too few faces.
+    Raises UserError for too few faces.
     """
 
-    def __init__(
-        self, checkpoint_dir, dcgan, dataset, n, held_out=None, inception_weights=None, cache_dir=None, workers=None
-    ):
-        self.checkpoint_dir, self.dcgan, self.dataset = checkpoint_dir, dcgan, dataset
-        self.inception_weights, self.workers = inception_weights, workers
-        self.cache_dir = cache_dir or checkpoint_dir
-        self.settings = read_settings(checkpoint_dir) or {}
+    def __init__(self, checkpoint_dir, image_size, c_dim, settings):
+        self.checkpoint_dir, self.settings = checkpoint_dir, settings
+        self.image_size, self.c_dim = image_size, c_dim
+        self.cache_dir = settings.cache_dir or settings.out or checkpoint_dir
+        self.training = read_settings(checkpoint_dir) or {}
+        dataset = settings.dataset
         before = read_json(checkpoint_dir, HELD_OUT, list)
-        parts = {name: self.settings.get(name) for name in ("hold_out", "partition")}
+        parts = {name: self.training.get(name) for name in ("hold_out", "partition")}
         split = functools.partial(holdout.split, before=before, **parts)
-        self.faces = self.find(dataset, "--dataset", split, self.settings.get("train_size"))
-        self.n = min(n, len(self.faces) // 2)
-        if self.n < n:
-            print(f"--n {n}: {len(self.faces):,} real faces are enough for {self.n:,} of each kind")
+        self.faces = self.find(dataset, "--dataset", split, self.training.get("train_size"))
+        self.n = min(settings.n, len(self.faces) // 2)
+        if self.n < settings.n:
+            print(f"--n {settings.n}: {len(self.faces):,} real faces are enough for {self.n:,} of each kind")
         if self.n < 10:
             raise UserError(f"--dataset {dataset}: {len(self.faces)} faces are too few to compare with")
-        if inception_weights:
+        if settings.inception:
             if self.n < inception.LEAST:
                 raise UserError(
                     f"--inception: FID needs at least {inception.LEAST:,} faces of each kind, not {self.n}; give --n"
                 )
-            self.network = inception.load(inception_weights)
+            self.network = inception.load(settings.inception)
         self.compared, self.floor = slice(0, self.n), slice(self.n, 2 * self.n)
         self.features = self.features_of(self.faces, "real faces")
         detect = functools.partial(self.has_face, what="real faces")
         found = self.cached(f"detector {self.n}", self.faces, lambda faces: detect(faces[self.compared]))
         self.face_rate = float(found.mean())
-        held = self.find(held_out, "--held_out") if held_out else None
+        held = self.find(settings.held_out, "--held_out") if settings.held_out else None
         if not held and len(self.faces.data.held_out):
             held = self.find(dataset, "--dataset", lambda folder, names: split(folder, names)[::-1])
         self.held_out_features = self.features_of(held, "held-out faces") if held else None
@@ -65,13 +66,14 @@ class RealFaces:
         """
         data = ImageData(
             folder,
-            image_size=self.dcgan.image_size,
-            c_dim=self.dcgan.c_dim,
+            image_size=self.image_size,
+            c_dim=self.c_dim,
             batch_size=1,
             seed=0,
             train_size=train_size,
-            crop=self.settings.get("crop"),
+            crop=self.training.get("crop"),
             cache="off",
+            max_bad=1,
             split=split,
             leave_out=[self.checkpoint_dir, *folders_written(self.checkpoint_dir)],
             flag=flag,
@@ -80,7 +82,7 @@ class RealFaces:
 
     def has_face(self, images, what):
         """In which images dlib's detector finds a face."""
-        return dlib_features.has_face(images, self.workers, what)
+        return dlib_features.has_face(images, self.settings.workers, what)
 
     def features_of(self, faces, what):
         """dlib's features of faces, from a file if they were computed before."""
@@ -89,7 +91,7 @@ class RealFaces:
     def cached(self, name, faces, compute):
         """compute(faces), an array; from a file in cache_dir if it was computed before for these very photos."""
         contents = faces.data.photos.state()
-        protocol = name, dlib_features.PROTOCOL, self.dcgan.image_size, self.dcgan.c_dim, faces.data.crop, POOL
+        protocol = name, dlib_features.PROTOCOL, self.image_size, self.c_dim, faces.data.crop, POOL
         key = hashlib.sha256(repr((contents, protocol)).encode(errors="replace")).hexdigest()[:16]
         path = os.path.join(self.cache_dir, f"real-{key}.npz")
         if os.path.exists(path):
@@ -108,7 +110,7 @@ class RealFaces:
     def table(self):
         """What the floor's real faces get against those to compare with."""
         numbers = metrics.compare(self.features[self.compared], self.features[self.floor])
-        if self.inception_weights:
+        if self.settings.inception:
             numbers["FID"] = metrics.frechet_distance(*self.inception_features)
         return {"face rate": self.face_rate} | numbers
 
@@ -120,8 +122,8 @@ class RealFaces:
             return np.stack([inception.features(self.network, faces[part]) for part in (self.compared, self.floor)])
 
         weights = b""
-        if os.path.exists(self.inception_weights):
-            with open(self.inception_weights, "rb") as file:
+        if os.path.exists(self.settings.inception):
+            with open(self.settings.inception, "rb") as file:
                 weights = file.read()
         name = inception.PROTOCOL, hashlib.sha256(weights).hexdigest(), self.n
         return self.cached(name, self.faces, compute)

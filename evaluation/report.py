@@ -8,10 +8,12 @@ import numpy as np
 
 import utils
 from errors import DamagedError, UserError
-from evaluation import dlib_features, inception, metrics
+from evaluation import inception, metrics
 from evaluation.real import RealFaces
+from recognition import dlib_features
 from runs.files import SETTINGS, latest_steps
-from runs.loading import load_model
+from runs.loading import load_model, settings_of
+from runs.network import find_network
 from runs.summaries import Summaries, tensorboard_command
 from sampling import generation, latents
 
@@ -27,28 +29,24 @@ WORDS = {
 }
 
 
-def evaluate_steps(checkpoint_dir, steps, seed, log_dir, out=None, cache_dir=None, **settings):
-    """Evaluate checkpoints of a training: print their tables and write their files.
+def evaluate_steps(checkpoint_dir, settings):
+    """Evaluate the checkpoints of a training that settings.steps names: print their tables and write their files.
 
-    out: the folder of the files; None: checkpoint_dir
-    cache_dir: folder where features are kept; None: out
-    steps: which, "all" or a list such as "500,1000", whose curves go to log_dir; None: the newest
-    seed: of the generated faces
-    settings: those of real.RealFaces
+    settings: an EvaluationSettings
 
     Raises UserError.
     """
-    chosen = choose_steps(checkpoint_dir, steps)
-    dcgan = load_model(checkpoint_dir, chosen[-1])[0]
-    real = RealFaces(checkpoint_dir, dcgan, cache_dir=cache_dir or out, **settings)
+    chosen = [find_network(checkpoint_dir, step) for step in choose_steps(checkpoint_dir, settings.steps)]
+    shape = settings_of(chosen[-1])
+    real = RealFaces(checkpoint_dir, shape["image_size"], shape["c_dim"], settings)
     if real.n < COMPARABLE:
         print(f"n = {real.n:,}: these numbers do not compare with tables that were made with n = {COMPARABLE:,}")
-    curve = Curve(os.path.join(log_dir, "evaluation"), chosen[0]) if steps else None
-    for step in chosen:
+    curve = Curve(os.path.join(settings.log_dir, "evaluation"), chosen[0].step) if settings.steps else None
+    for network in chosen:
         try:
-            result = evaluate(checkpoint_dir, step, seed, real, out)
+            result = evaluate(network, real)
         except DamagedError as error:
-            if chosen == [step]:
+            if len(chosen) == 1:
                 raise
             print(error, file=sys.stderr)
             continue
@@ -69,19 +67,19 @@ def choose_steps(checkpoint_dir, steps):
     return sorted(chosen)
 
 
-def measure(dcgan, real, seed):
+def measure(dcgan, real):
     """Compare n generated faces with the real ones -> ({name: number}, the images, their features)."""
-    images = generation.generate(dcgan, latents.draw(seed, range(real.n), dcgan.z_dim))
+    images = generation.generate(dcgan, latents.draw(real.settings.seed, range(real.n), dcgan.z_dim))
     features = dlib_features.features(images, what="generated faces")
     numbers = {"face rate": float(real.has_face(images, what="generated faces").mean())}
     return numbers | metrics.compare(real.features[real.compared], features), images, features
 
 
-def evaluate(checkpoint_dir, step, seed, real, out=None):
-    """Evaluate one checkpoint: print its table, write its files -> the numbers."""
-    dcgan, step = load_model(checkpoint_dir, step)
-    generated, images, features = measure(dcgan, real, seed)
-    if real.inception_weights:
+def evaluate(network, real):
+    """Evaluate a network.Network: print its table, write its files -> the numbers."""
+    step, settings = network.step, real.settings
+    generated, images, features = measure(load_model(network), real)
+    if settings.inception:
         print(f"FID: {inception.PROTOCOL}")
         rows = inception.features(real.network, images)
         generated["FID"] = metrics.frechet_distance(real.inception_features[0], rows)
@@ -90,7 +88,7 @@ def evaluate(checkpoint_dir, step, seed, real, out=None):
     result = {
         "step": step,
         "n": real.n,
-        "seed": seed,
+        "seed": settings.seed,
         "real faces": len(real.faces),
         "generated": generated,
         "real": real.table,
@@ -100,7 +98,8 @@ def evaluate(checkpoint_dir, step, seed, real, out=None):
         },
     }
     print_table(result)
-    write_files(os.path.join(out or checkpoint_dir, f"evaluation-{step}"), result, images, nearest, real.faces)
+    path = os.path.join(settings.out or network.directory, f"evaluation-{step}")
+    write_files(path, result, images, nearest, real.faces)
     return result
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from errors import UserError, printable
 from photos import containers, finding
 from photos.decoding import PhotoError
-from photos.members import Member, prefix_of
-from photos.names import Names, append
+from photos.members import Member
+from photos.names import JoinedNames, Names, append
 
 
 class Photos:
@@ -20,16 +20,15 @@ class Photos:
 
     path: the folder or container that they are in
     root: the folder that their names and those of the containers are relative to
-    containers: their paths; None for a folder of photos
-    kinds: the containers.Kind of each
+    containers: the containers.Container of each; None for a folder of photos
     places: int64 arrays of each photo's container, position and length; None for a folder of photos
     skipped: Counter of the reasons why other files and members are not among them
     damaged: {container: why photos may be missing}
     """
 
-    def __init__(self, path, root, names, skipped, containers=None, kinds=(), places=None, damaged=None):
+    def __init__(self, path, root, names, skipped, containers=None, places=None, damaged=None):
         self.path, self.root, self.names, self.skipped = path, root, names, skipped
-        self.containers, self.kinds, self.places = containers, kinds, places
+        self.containers, self.places = containers, places
         self.damaged = damaged or {}
 
     def __len__(self):
@@ -48,8 +47,8 @@ class Photos:
         """Where a photo is: the path of its file, or a Member of a container."""
         if self.places is None:
             return os.path.join(self.root, self.names[index])
-        container, position, length = (int(column[index]) for column in self.places)
-        return Member(self.kinds[container].read, self.containers[container], position, length)
+        number, position, length = (int(column[index]) for column in self.places)
+        return self.containers[number].member(position, length)
 
     def open(self, index):
         """A photo's file, opened for reading bytes. Raises PhotoError."""
@@ -64,11 +63,12 @@ class Photos:
     @property
     def in_order_only(self):
         """Whether photos are read fast only in their stored order, as in .parquet files."""
-        return not all(kind.any_order for kind in self.kinds)
+        return not all(container.kind.any_order for container in self.containers or ())
 
     def state(self):
         """What changes when the photos do: sizes and times of the files, and all names in containers."""
-        paths = self.containers or [os.path.join(self.root, name) for name in self.names]
+        paths = [container.path for container in self.containers or ()]
+        paths = paths or [os.path.join(self.root, name) for name in self.names]
         stats = [(os.path.relpath(path, self.root), os.stat(path)) for path in paths]
         files = [(name, info.st_size, info.st_mtime_ns) for name, info in stats]
         return files if self.containers is None else (files, self.names.digest())
@@ -83,8 +83,8 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
 
     Raises UserError if there is nothing, or none of it is a photo.
     """
-    paths, root, skipped = find_containers(path, flag, leave_out)
-    if paths is None:
+    found, root, skipped = find_containers(path, flag, leave_out)
+    if found is None:
 
         def skip(name, reason):
             skipped[f"container {name}" if containers.may_be_container(name) else reason] += 1
@@ -94,40 +94,36 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
             ends = " ".join(finding.ENDINGS)
             raise UserError(f"{flag} {path}: no images in it (looked for {ends}, also in subfolders)")
         return Photos(path, root, Names(names), skipped)
-    kinds = [containers.check_kind(container, flag) for container in paths]
-    for container, kind in zip(paths, kinds):
-        if kind.list is None:
+    for container in found:
+        if container.kind.list is None:
             raise UserError(
-                f"{flag} {container}: a compressed .tar file can only be read from start to end, which is enough for "
-                f"align_faces.py; for this, unpack it: {containers.unpack_command(container)}"
+                f"{flag} {container.path}: a compressed .tar file can only be read from start to end, which is enough "
+                f"for align_faces.py; for this, unpack it: {containers.unpack_command(container.path)}"
             )
-    prefixes = [prefix_of(container, root) for container in paths]
-    places, damaged = [array("q"), array("q"), array("q")], {}
-
-    def parts():
-        for number, listing in enumerate(containers.list_containers(kinds, paths, prefixes, wanted)):
-            for column, values in zip(places, (np.full(len(listing.names), number), *listing[1:3])):
-                append(column, values)
-            skipped.update(listing.skipped)
-            damaged.update({prefixes[number][:-1]: listing.damaged} if listing.damaged else {})
-            yield listing.names
-
-    names = Names.joined(parts())
-    places = [np.frombuffer(column, np.int64) for column in places]
-    if not len(names):
+    names, places, damaged = JoinedNames(), [array("q"), array("q"), array("q")], {}
+    for number, listing in enumerate(containers.list_containers(found, wanted)):
+        names.add(listing.names)
+        for column, values in zip(places, (np.full(len(listing.names), number), listing.positions, listing.lengths)):
+            append(column, values)
+        skipped.update(listing.skipped)
+        if listing.damaged:
+            damaged[found[number].name] = listing.damaged
+    photos = Photos(path, root, names.finish(), skipped, found, [np.frombuffer(c, np.int64) for c in places], damaged)
+    if not len(photos):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common(5)) or "nothing"
         raise UserError(f"{flag} {path}: no images in it (it holds {printable(reasons)})")
-    return Photos(path, root, names, skipped, paths, kinds, places, damaged)
+    return photos
 
 
 def find_containers(path, flag, leave_out=()):
-    """The containers that a path stands for -> (their paths, root, Counter of what is skipped beside them).
+    """The containers that a path stands for -> (a list of containers.Container, root, Counter of what is skipped).
 
-    The paths are in the order of their members' names. They are None for a folder of photos: one with an
-    image in it, or without containers. Raises UserError if there is no such file or folder.
+    They are in the order of their members' names. The list is None for a folder of photos: one with an image in
+    it, or without containers. Raises UserError if there is no such file or folder, or for a file of another kind.
     """
     if os.path.isfile(path):
-        return [path], os.path.dirname(path) or ".", collections.Counter()
+        root = os.path.dirname(path) or "."
+        return [containers.opened(path, root, flag)], root, collections.Counter()
     if not os.path.isdir(path):
         raise UserError(f"{flag} {path}: no such folder or file")
     found, skipped = [], collections.Counter()
@@ -142,7 +138,8 @@ def find_containers(path, flag, leave_out=()):
             found.append(container)
     if not found:
         return None, path, collections.Counter()
-    return sorted(found, key=lambda container: prefix_of(container, path)), path, skipped
+    opened = [containers.opened(container, path, flag) for container in found]
+    return sorted(opened, key=lambda container: container.name + "/"), path, skipped
 
 
 def is_image_or_container(name):

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
 
+from cli.machine import cores
 from errors import UserError
 from photos import archives, members, records, tables
 
@@ -72,8 +73,28 @@ def is_table_of_labels(path):
         return path.lower().endswith(".tsv") and b"\n" in file.read(512)
 
 
-def check_kind(path, flag):
-    """The Kind of a file that should be a container. Raises UserError, naming the flag."""
+class Container(NamedTuple):
+    """A container of photos."""
+
+    path: str
+    name: str  # its path from the folder that the members' names are relative to
+    kind: Kind
+
+    def list(self, wanted):
+        """Its photos -> Listing. wanted: tells a photo by its name. Raises UserError."""
+        return self.kind.list(self.path, self.name + "/", wanted)
+
+    def each(self, wanted):
+        """Yield (name, bytes or Member) of each photo in stored order. Raises PhotoError where it is damaged."""
+        return self.kind.each(self.path, self.name + "/", wanted)
+
+    def member(self, position, length):
+        """The Member at a place that `list` gave."""
+        return members.Member(self.kind.read, self.path, position, length)
+
+
+def opened(path, root, flag):
+    """The Container that a file is. root: what its name is relative to. Raises UserError, naming the flag."""
     kind = kind_of(path)
     if kind is None:
         what = "is empty" if not os.path.getsize(path) else "is no container of photos that this program reads"
@@ -83,7 +104,7 @@ def check_kind(path, flag):
         raise UserError(
             f"{flag} {path}: {what}; give a folder of photos, or a {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file"
         )
-    return kind
+    return Container(path, os.path.relpath(path, root), kind)
 
 
 def unpack_command(path):
@@ -92,21 +113,13 @@ def unpack_command(path):
         return f"{UNPACKERS[file.read(2)]} --keep {shlex.quote(path)}"
 
 
-def list_container(wanted, kind, path, prefix):
-    """The Listing of a container. Raises UserError."""
-    return kind.list(path, prefix, wanted)
-
-
-def list_containers(kinds, paths, prefixes, wanted):
-    """Yield the Listing of each container. Several processes list where it takes long. Raises UserError."""
-    todo = list(zip(kinds, paths, prefixes))
+def list_containers(found, wanted):
+    """Yield the Listing of each Container. Several processes list where it takes long. Raises UserError."""
     began = time.monotonic()
-    while todo:
-        yield list_container(wanted, *todo.pop(0))
-        took = time.monotonic() - began
-        if took * len(todo) > SLOW:
+    for number, container in enumerate(found, start=1):
+        yield container.list(wanted)
+        if (time.monotonic() - began) / number * (len(found) - number) > SLOW:
             break
-        began = time.monotonic()
-    if todo:
-        with ProcessPoolExecutor(min(len(todo), os.cpu_count()), get_context("spawn")) as pool:
-            yield from pool.map(functools.partial(list_container, wanted), *zip(*todo))
+    if rest := found[number:]:
+        with ProcessPoolExecutor(min(len(rest), cores()), get_context("spawn")) as pool:
+            yield from pool.map(functools.partial(Container.list, wanted=wanted), rest)

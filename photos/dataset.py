@@ -5,17 +5,16 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import psutil
-import tensorflow as tf
-from tqdm import tqdm
 
 import utils
+from cli.machine import free_memory
+from cli.progress import Progress
 from errors import UserError, printable
 from photos import collection, decoding, holdout
 
 HEADERS_READ = 1000  # images whose sizes are read for the report at the start
 FEW = 1000  # images, below which there is a warning
-FILLED = 1000  # images that are read into memory between two steps of the progress bar
+FILLED = 1000  # images that are read into memory between two looks at how it goes
 AHEAD = 2  # batches read ahead, each in a thread
 
 
@@ -55,11 +54,11 @@ class ImageData:
         c_dim,
         batch_size,
         seed,
+        cache,
+        max_bad,
         train_size=None,
         crop=None,
         flip=False,
-        cache="auto",
-        max_bad=0.01,
         leave_out=(),
         split=None,
         flag="--dataset",
@@ -104,10 +103,12 @@ class ImageData:
 
     def _fill(self):
         """Decode all images into memory, in their stored order."""
-        numbers = range(len(self.photos))
+        progress = Progress("reading", len(self.photos))
         with ThreadPoolExecutor(AHEAD) as pool:
-            for start in tqdm(numbers[::FILLED], "reading", unit=f" x {FILLED} images", disable=None, leave=False):
-                collections.deque(pool.map(self.image, numbers[start : start + FILLED]), maxlen=0)
+            for start in range(0, len(self.photos), FILLED):
+                for _ in pool.map(self.image, range(start, min(start + FILLED, len(self.photos)))):
+                    progress.advance()
+        progress.close()
 
     @property
     def batches_per_epoch(self):
@@ -202,7 +203,7 @@ class ImageData:
         images[mirrored] = images[mirrored, :, ::-1]
         return images
 
-    def batches(self, start, stop, rows=slice(None), to_device=tf.constant):
+    def batches(self, start, stop, rows=slice(None), to_device=np.asarray):
         """Yield batches, or those rows of each, from position start to stop, counted from the start of epoch 0.
 
         Each is float32 [batch_size, image_size, image_size, c_dim] in [-1, 1], moved by `to_device`.
@@ -226,13 +227,3 @@ def beside_containers(photos):
     names = [reason.partition(" ")[2] for reason in photos.skipped if reason.startswith("container ")]
     hint = "; the containers beside them ({}) are read if no image file is there"
     return hint.format(", ".join(names[:3]) + (", …" if names[3:] else "")) if names else ""
-
-
-def free_memory():
-    """Bytes that this process may still take, of the machine's memory or of its container's."""
-    free = psutil.virtual_memory().available
-    try:
-        with open("/sys/fs/cgroup/memory.max") as most, open("/sys/fs/cgroup/memory.current") as now:
-            return min(free, int(most.read()) - int(now.read()))
-    except (OSError, ValueError):  # no container, or no limit ("max")
-        return free

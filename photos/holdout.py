@@ -10,7 +10,7 @@ import numpy as np
 from errors import UserError
 
 PARTS = {"train": "0", "val": "1", "test": "2"}  # of CelebA's list_eval_partition
-FOR_ALL = r"(?i).*\.(rec|zip|tar|parquet|tsv|tgz|tar\.\w+)|(img|images?|faces?|photos?|aligned|raw)(_\w*)?"
+NO_PERSON = r"(?i).*\.(rec|zip|tar|parquet|tsv|tgz|tar\.\w+)|(img|images?|faces?|photos?|aligned|raw)(_\w*)?"
 LISTS = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 
@@ -22,7 +22,7 @@ def person(name):
     """
     folder, base = os.path.split(name)
     prefix = base.rpartition("__")[0]
-    parts = [part for part in [*folder.split("/"), *prefix.split("__")] if part and not re.fullmatch(FOR_ALL, part)]
+    parts = [part for part in [*folder.split("/"), *prefix.split("__")] if part and not re.fullmatch(NO_PERSON, part)]
     return "/".join(parts) or base
 
 

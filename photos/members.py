@@ -67,11 +67,6 @@ def read_at(path, position, length):
     return content
 
 
-def prefix_of(container, root):
-    """What the names of a container's members begin with: its path from root, and a slash."""
-    return os.path.relpath(container, root) + "/"
-
-
 def reason_to_skip(name, wanted):
     """Why a member of an archive is no photo, by its name; None for a photo."""
     if not name:

@@ -51,15 +51,6 @@ class Names:
             table[part, len(start) :] = numbers[part, np.newaxis] // powers % 10 + ord("0")
         return cls._of(table.reshape(-1), np.arange(1, len(numbers) + 1) * table.shape[1])
 
-    @classmethod
-    def joined(cls, parts):
-        """The names of several Names, one after the other. Of an iterator, no part is kept."""
-        characters, ends = bytearray(), array("q")
-        for part in parts:
-            append(ends, part.ends + len(characters))
-            characters += memoryview(part.characters)
-        return cls._of(np.frombuffer(characters, np.uint8), np.frombuffer(ends, np.int64))
-
     def __len__(self):
         return len(self.ends)
 
@@ -98,3 +89,19 @@ class Names:
         digest = hashlib.blake2b(self.ends, digest_size=16)
         digest.update(self.characters)
         return digest.hexdigest()
+
+
+class JoinedNames:
+    """The names of several Names, one after the other, none of which is kept."""
+
+    def __init__(self):
+        self.characters, self.ends = bytearray(), array("q")
+
+    def add(self, names):
+        """Add a Names at the end."""
+        append(self.ends, names.ends + len(self.characters))
+        self.characters += memoryview(names.characters)
+
+    def finish(self):
+        """All of them as Names. Nothing can be added after that."""
+        return Names._of(np.frombuffer(self.characters, np.uint8), np.frombuffer(self.ends, np.int64))

@@ -10,31 +10,18 @@ import tensorflow as tf
 
 import utils
 from errors import DamagedError, SaveError, UserError, short_reason
-from runs import tf1
-from runs.files import (
-    EVALUATIONS,
-    HELD_OUT,
-    IDENTITY,
-    IMAGES,
-    NAME,
-    SETTINGS,
-    SHAPES,
-    checkpoint_path,
-    choose_step,
-    find_tf1_checkpoint,
-    latest_steps,
-    read_settings,
-)
+from runs.files import JSON_FILES, NAME, SETTINGS, checkpoint_path, latest_steps
+from runs.network import choose_step
 
 
 class Checkpoints:
     """Saves and restores `objects` (trackables by name) in a folder, which it locks.
 
-    read_only: only restores, and does not lock. Raises UserError if another process holds the folder.
+    read_only: only restores, and neither locks nor saves. Raises UserError if another process holds the folder.
     """
 
     def __init__(self, directory, max_to_keep, read_only=False, **objects):
-        self.directory, self.max_to_keep = directory, max_to_keep
+        self.directory, self.max_to_keep, self.read_only = directory, max_to_keep, read_only
         self.checkpoint = tf.train.Checkpoint(**objects)
         self.saved = None  # step of this process's last save
         self.best = None  # a step whose checkpoint is kept beside the newest
@@ -49,8 +36,7 @@ class Checkpoints:
     def _clear_scraps(self):
         """Remove what a killed save left behind: its staging, half-written files, data without an index."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        names = SETTINGS, IMAGES, IDENTITY, HELD_OUT, EVALUATIONS, "checkpoint"
-        scraps = [os.path.join(self.directory, f"{name}.partial") for name in names]
+        scraps = [os.path.join(self.directory, f"{name}.partial") for name in (*JSON_FILES, "checkpoint")]
         if os.path.exists(os.path.join(self.directory, SETTINGS)):  # else the data is not ours
             complete = {self.path(step) for step in self.steps()}
             data = glob.glob(os.path.join(glob.escape(self.directory), f"{NAME}-*.data-*"))
@@ -92,7 +78,7 @@ class Checkpoints:
         a checkpoint without an index does not count. Damaged checkpoints, and those that a resume
         with --step has abandoned, are removed too. Raises SaveError; older checkpoints are then intact.
         """
-        if step == self.saved:
+        if step == self.saved or self.read_only:
             return self.path(step)
         try:
             self._write(step)
@@ -154,7 +140,7 @@ class Checkpoints:
         damaged, or if one may not be read.
         """
         self.saved, damage = None, []
-        candidates = [choose_step(self.directory, step)] if step is not None else self.steps()[::-1]
+        candidates = [choose_step(self.directory, self.steps(), step)] if step is not None else self.steps()[::-1]
         for candidate in candidates:
             try:
                 read_checkpoint(self.checkpoint, self.path(candidate))
@@ -193,39 +179,3 @@ def read_checkpoint(checkpoint, prefix, partly=False):
 
 def _first_line(error):
     return str(error).strip().splitlines()[0].split(" [Op:")[0]
-
-
-def find_initial_weights(directory):
-    """The newest checkpoint of --init_from, a folder of this program or of the original.
-
-    Returns its prefix, the SHAPES of its networks, and whether it is a TF1 checkpoint. Raises UserError.
-    """
-    if not os.path.isdir(directory):
-        raise UserError(f"--init_from {directory}: no such folder")
-    saved = read_settings(directory)
-    if saved is not None:
-        return checkpoint_path(directory, choose_step(directory)), {name: saved[name] for name in SHAPES}, False
-    prefix = find_tf1_checkpoint(directory)
-    if prefix is None:
-        raise UserError(f"--init_from {directory}: neither {SETTINGS} nor a TF1 checkpoint in it")
-    return prefix, tf1.read_shape_settings(prefix), True
-
-
-def load_initial_weights(dcgan, directory):
-    """Set both networks from --init_from -> the prefix of their checkpoint. Raises UserError if they do not fit."""
-    prefix, shapes, is_tf1 = find_initial_weights(directory)
-    different = {name: value for name, value in shapes.items() if value != getattr(dcgan, name)}
-    if different:
-        flags = " ".join(
-            f"no --{name}" if isinstance(value, list) else f"--{name} {value}" for name, value in different.items()
-        )
-        raise UserError(f"--init_from {directory}: is of another network; give {flags}")
-    if is_tf1:
-        tf1.load_weights(dcgan, prefix)
-    else:
-        networks = tf.train.Checkpoint(generator=dcgan.generator, discriminator=dcgan.discriminator)
-        read_checkpoint(tf.train.Checkpoint(dcgan=networks), prefix, partly=True)
-    if dcgan.g_ema:  # starts with G's weights
-        for mean, value in zip(dcgan.g_ema.variables, dcgan.generator.variables):
-            mean.assign(value)
-    return prefix

@@ -1,28 +1,29 @@
 """May a run go on in its folders? Refuses to mix it with another run, and says what has changed since its last part."""
 
 import dataclasses
-import glob
+import json
 import os
 import re
 import shlex
-import tempfile
 
+import utils
 from errors import UserError
-from runs.files import IDENTITY, OUTPUTS, SETTINGS, latest_steps, read_json
-from runs.identity import difference, read_summary, share_images
+from runs.files import HELD_OUT, IDENTITY, IMAGES, OUTPUTS, SETTINGS, latest_steps, read_json
+from runs.gallery import is_picture
+from runs.identity import difference, fingerprints, read_summary, share_images, summary
 
 UNNAMED = ("", "aligned", "raw", "images", "faces", "train")  # folders that say nothing of what is in them
-PICTURES = ("train_*.png", "real.png")  # what a run writes into --sample_dir
-EVENTS = ("events.out.tfevents.*",)  # what TensorFlow writes into --log_dir
 
 
 def with_listed_widths(config, shapes):
-    """config with the widths that `shapes` (saved settings) lists layer by layer: no flag can say them."""
-    listed = {name: shapes[name] for name in ("gf_dim", "df_dim") if isinstance(shapes[name], list)}
-    not_given = {
-        name: widths for name, widths in listed.items() if getattr(config, name) == getattr(type(config), name)
-    }
-    return dataclasses.replace(config, **not_given)
+    """config with the widths that `shapes` (saved settings, or None) lists layer by layer, which no flag can give."""
+    listed = {name: shapes[name] for name in ("gf_dim", "df_dim") if shapes and isinstance(shapes[name], list)}
+    return dataclasses.replace(config, **{name: widths for name, widths in listed.items() if is_default(config, name)})
+
+
+def is_default(config, name):
+    """Whether a setting has its default."""
+    return getattr(config, name) == getattr(type(config), name)
 
 
 def check_settings(config, saved, photos):
@@ -78,26 +79,33 @@ def command_in_new_folders(config):
 
 
 def check_folders(config, saved):
-    """Refuse folders that hold another run's samples or logs, and --init_from this very run. Raises UserError."""
-    if config.init_from and os.path.realpath(config.init_from) == os.path.realpath(config.checkpoint_dir):
-        raise UserError(f"--init_from {config.init_from}: must be another folder than --checkpoint_dir")
-    for name, patterns in (("sample_dir", PICTURES), ("log_dir", EVENTS)):
+    """Refuse folders that hold another run's samples or logs. Raises UserError."""
+    is_log = re.compile(r"events\.out\.tfevents\.").match
+    for name, is_theirs in (("sample_dir", is_picture), ("log_dir", is_log)):
         folder = getattr(config, name)
         own = saved and relative(config, folder) in saved.get("folders", [])
-        if not own and any(glob.glob(os.path.join(glob.escape(folder), pattern)) for pattern in patterns):
+        if not own and os.path.isdir(folder) and any(map(is_theirs, os.listdir(folder))):
             raise UserError(f"--{name} {folder}: holds another run's files; name another folder or move them")
+
+
+def record(config, saved, photos, held_out):
+    """Write what the next part of the run is compared with. saved: the settings of the last part, or None."""
+    folders = {relative(config, folder) for folder in (config.sample_dir, config.log_dir)}
+    folders |= set((saved or {}).get("folders", []))
+    settings = dataclasses.asdict(config)
+    del settings["step"], settings["init_from"]  # they apply to this part of the run only
+    settings |= dict(dataset=os.path.abspath(config.dataset), folders=sorted(folders))
+    files = {IDENTITY: fingerprints(photos), IMAGES: summary(photos.names)}
+    files |= {HELD_OUT: list(held_out)} if len(held_out) else {}
+    for name, content in {**files, SETTINGS: settings}.items():  # the settings last: they say that all is there
+        write_json(config.checkpoint_dir, name, content)
+
+
+def write_json(directory, name, content):
+    """Write a JSON file beside the checkpoints, so that it survives a power cut."""
+    utils.write_text(os.path.join(directory, name), json.dumps(content, indent=1) + "\n")
 
 
 def relative(config, folder):
     """A folder's path from the checkpoints, which stays true when both are moved."""
     return os.path.relpath(folder, config.checkpoint_dir)
-
-
-def make_folder(flag, folder):
-    """Make a folder that can be written to. Raises UserError, naming the flag."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"{flag} {folder}: can't be written to ({error.strerror.lower()})") from error

@@ -4,18 +4,17 @@ Yeh et al., "Semantic Image Inpainting with Perceptual and Contextual Losses" (2
 bamos/dcgan-completion.tensorflow.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import tensorflow as tf
 
 from sampling import latents
+from sampling.settings import CompletionSettings
 
 PHOTOS_AT_A_TIME = 4  # always, padded, so that no photo's result depends on the others
 LOWRES = 8  # the original's --lowres: only the means of a photo's 8x8 blocks are known
 
 
-def make_mask(kind, size, center_scale=0.25, seed=0):
+def make_mask(kind, size, center_scale=CompletionSettings.centerScale, seed=CompletionSettings.seed):
     """A mask of the original -> float32 [size, size, 1], 1 where pixels are known, 0 in the hole.
 
     random: a fifth of the pixels is unknown
@@ -40,29 +39,10 @@ def make_mask(kind, size, center_scale=0.25, seed=0):
     return mask
 
 
-@dataclass(frozen=True)
-class SearchSettings:
-    """The settings of a search, with the original's names and defaults, which complete.py's flags have too."""
-
-    approach: str = "adam"  # or "hmc"
-    nIter: int = 1000
-    outInterval: int = 50  # iterations between two reports
-    lam: float = 0.1  # weight of the perceptual loss
-    restarts: int = 1  # searches per photo, of which the best is kept
-    seed: int = 0
-    lr: float = 0.01  # Adam
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    hmcBeta: float = 0.2  # Hamiltonian Monte Carlo: inverse temperature
-    hmcEps: float = 0.001  # size of a leapfrog step
-    hmcL: int = 100  # leapfrog steps per iteration
-    hmcAnneal: float = 1.0  # hmcBeta's factor per iteration
-
-
 class Search:
     """The compiled search for z, for PHOTOS_AT_A_TIME photos with some restarts each.
 
+    settings: a settings.SearchSettings
     lowres: the means of blocks are known, instead of pixels
     """
 

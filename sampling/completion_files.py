@@ -5,8 +5,11 @@ import os
 import numpy as np
 
 import utils
+from cli.program import raise_on_signals
+from cli.progress import Progress, duration
 from errors import UserError
 from photos import decoding
+from runs.loading import load_model
 from sampling import blending, completion
 
 
@@ -43,7 +46,7 @@ class CompletionFiles:
     names: the photos' paths
     pixels: the photos, uint8 [N, S, S, C]
     masks: [N, S, S, 1], 1 where pixels are known
-    settings: a completion.SearchSettings
+    settings: a settings.SearchSettings
     lowres: the means of blocks are known, instead of pixels
     """
 
@@ -91,6 +94,50 @@ class CompletionFiles:
             quality = blending.psnr(utils.transform(self.completed[k]), self.images[k], self.masks[k])
             in_hole = f", PSNR in the hole {quality:.1f} dB" if np.isfinite(quality) else ""
             yield f"{self.names[k]}: loss {self.losses[0][k]:.2f} -> {self.losses[-1][k]:.2f}{in_hole}"
+
+
+def complete(network, images, settings):
+    """Complete photos, and print what became of them. Returns the exit code.
+
+    network: a network.Network
+    images: paths of photos
+    settings: a settings.CompletionSettings
+
+    Raises UserError before any work for what can't be done.
+    """
+    dcgan = load_model(network, settings.precision)
+    size = dcgan.image_size
+    if settings.imgSize not in (None, size):
+        raise UserError(f"--imgSize {settings.imgSize}: the network draws {size} pixels; leave the flag out")
+    pixels = np.stack([read_photo(path, size, dcgan.c_dim) for path in images])
+    if settings.mask:
+        mask = read_mask(settings.mask, size)
+        print(f"the mask hides {1 - mask.mean():.0%} of each photo")
+    else:
+        mask = completion.make_mask(settings.maskType, size, settings.centerScale, settings.seed)
+    masks = np.repeat(mask[None], len(pixels), axis=0)
+    lowres = settings.maskType == "lowres" and not settings.mask
+    files = CompletionFiles(settings.outDir, images, pixels, masks, settings, lowres)
+    search = completion.Search(dcgan, settings, lowres)
+    progress, code = Progress("completing", len(pixels) * settings.nIter), 0
+    raise_on_signals()
+    try:
+        for report in search.reports(files.images, masks, progress.advance):
+            files.add(*report)
+    except KeyboardInterrupt as interruption:
+        code = interruption.args[0]
+    progress.close()
+    if not files.losses:
+        print("interrupted before the first completions")
+        return code
+    for line in files.finish(settings.blend):
+        print(line)
+    if code:
+        print(f"interrupted after {files.iteration:,} of {settings.nIter:,} iterations")
+    else:
+        print(f"done in {duration(progress.took())}, {progress.took() / len(pixels):.1f} s per photo")
+    print(f"completions: {os.path.join(settings.outDir, 'overview.png')}, and each in {settings.outDir}/completed")
+    return code
 
 
 def unique_names(paths, taken=()):

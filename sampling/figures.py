@@ -1,6 +1,6 @@
 """Figures of what a network has learned: interpolations, face arithmetic, walks along the coordinates of z.
 
-Each writes its pictures into a folder, `out`, that is there and empty.
+Each writes its pictures into a folder, `out`, which is new or empty.
 """
 
 import os
@@ -21,6 +21,7 @@ def interpolate(dcgan, z, steps, out):
     z: the ends [N, z_dim], N >= 2
     steps: pictures from end to end, both ends included
     """
+    os.makedirs(out, exist_ok=True)
     for name, between in (("linear", latents.lerp), ("spherical", latents.slerp)):
         rows = []
         for a, b in zip(z, np.roll(z, -1, axis=0)):  # and from the last back to the first, for the loop
@@ -40,6 +41,7 @@ def arithmetic(dcgan, plus, minus, plus2, seed, out):
     plus, minus, plus2: [N, z_dim] each
     seed: of the noise around the result
     """
+    os.makedirs(out, exist_ok=True)
     groups = plus, minus, plus2
     means = [group.mean(axis=0, keepdims=True) for group in groups]
     result = means[0] - means[1] + means[2]
@@ -60,6 +62,7 @@ def edit(dcgan, z, direction, steps, out):
     direction: [z_dim]
     steps: pictures in a row; with an odd number, G(z) itself is in the middle
     """
+    os.makedirs(out, exist_ok=True)
     moved = z[:, np.newaxis] + np.linspace(-1, 1, steps, dtype=np.float32)[:, np.newaxis] * direction
     there_and_back(dcgan, moved.reshape(-1, z.shape[1]).clip(-1, 1), steps, os.path.join(out, "edit"))
 
@@ -70,6 +73,7 @@ def walk(dcgan, z, coordinates, steps, out):
     z: [N, z_dim]
     coordinates: which, counted from 0
     """
+    os.makedirs(out, exist_ok=True)
     for coordinate in coordinates:
         varied = np.repeat(z, steps, axis=0)
         varied[:, coordinate] = np.tile(np.linspace(-1, 1, steps), len(z))

@@ -35,6 +35,7 @@ def read_aligned(path, dcgan, aligner):
 
 def write(folder, paths, pixels, generated, z):
     """Write NAME.png (photo and picture) and NAME.npz of each into a folder, and all in overview.png and z.npz."""
+    os.makedirs(folder, exist_ok=True)
     for i, name in enumerate(unique_names(paths, taken=("z", "overview"))):
         utils.save_image(utils.merge(np.stack([pixels[i], generated[i]]), 2), os.path.join(folder, f"{name}.png"))
         latents.save(os.path.join(folder, f"{name}.npz"), z[i : i + 1])

@@ -98,6 +98,14 @@ def train(folder, **settings):
     return folders["checkpoint_dir"]
 
 
+def load_model(directory, step=None):
+    """The network in a folder -> (DCGAN, step)."""
+    from runs import loading, network
+
+    found = network.find_network(str(directory), step)
+    return loading.load_model(found), found.step
+
+
 @pytest.fixture(scope="session")
 def tiny_run(faces, tmp_path_factory):
     """Checkpoint folder of a run on 16x16 images, at steps 4 and 6. Not to be written to."""

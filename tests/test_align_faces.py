@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT, face_photo, run_script
 from PIL import Image
 
-from alignment import openface
+from alignment import models
 from photos import decoding
 
 pytest.importorskip("cv2")
@@ -426,7 +426,7 @@ def test_corrupt_predictor_is_refused(raw, tmp_path):
     done = align(raw, tmp_path / "o", "--predictor", tmp_path / "p.dat", code=2)
     assert "dlib can't read it as a landmark model" in done.stderr
     assert not (tmp_path / "o").exists()
-    five = openface.find_model().replace("68", "5")
+    five = models.find_model().replace("68", "5")
     done = align(raw, tmp_path / "o", "--predictor", five, code=2)
     assert "a model of 5 landmarks; a model of 68 is needed" in done.stderr
 

@@ -4,11 +4,10 @@ import os
 
 import numpy as np
 import pytest
-from conftest import load_script
+from conftest import load_model, load_script
 from PIL import Image
 
 from errors import UserError
-from runs.loading import load_model
 from sampling import generation, latents
 
 explore = load_script("explore.py")

@@ -7,11 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import TF1, load_script
+from conftest import TF1, load_model, load_script
 from PIL import Image
 
 from errors import UserError
-from runs.loading import load_model
 from sampling import latents
 
 generate = load_script("generate.py")

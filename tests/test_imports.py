@@ -19,6 +19,7 @@ LAYERS = [
     {"cli"},
     {"photos", "devices"},
     {"runs", "alignment"},
+    {"recognition"},
     {"sampling"},
     {"training", "webpage", "evaluation"},
     {"train-dcgan", "align_faces", "generate", "explore", "complete", "evaluate", "page"},
@@ -37,6 +38,8 @@ def imports(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+        elif isinstance(node, ast.Constant) and str(node.value).replace(".", os.sep) + ".py" in FILES:
+            names = [node.value]  # of cli.program.Later
         else:
             continue
         yield from (name for name in names if name.split(".")[0] in LEVEL)
@@ -48,6 +51,20 @@ def test_imports_go_down(path):
     for name in imports(path):
         other = name.split(".")[0]
         assert other == room or LEVEL[other] < LEVEL[room], f"{path} imports {name}"
+
+
+def test_only_the_training_script_enters_training():
+    inside = [path for path in PRODUCT if any(name.split(".")[0] == "training" for name in imports(path))]
+    assert [path for path in inside if not path.startswith("training" + os.sep)] == ["train-dcgan.py"]
+
+
+@pytest.mark.parametrize("script", sorted(LAYERS[-1]))
+def test_an_old_python_can_read_what_refuses_it(script):
+    """The script, and what its first import loads: as Python 3.6 reads them."""
+    for path in (script + ".py", "cli/__init__.py", "cli/program.py", "errors.py"):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+            ast.parse(file.read(), feature_version=(3, 6))
+    assert next(imports(script + ".py")) == "cli.program"
 
 
 def test_model_imports_ops_alone():

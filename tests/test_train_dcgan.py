@@ -235,11 +235,11 @@ def test_the_start_says_where_samples_and_losses_will_be(tiny, capsys):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_auto_takes_bfloat16_where_it_is_fast_and_says_so(tiny, monkeypatch, capsys, fast):
-    from devices import start
+    from devices import choice
     from runs import files
     from training import loop
 
-    monkeypatch.setattr(start, "fast_bfloat16", lambda: fast)
+    monkeypatch.setattr(choice, "fast_bfloat16", lambda: fast)
     config = tiny(precision="auto")
     loop.train(config)
     taken = "bfloat16" if fast else "float32"

@@ -1,26 +1,38 @@
-"""What a run logs while it trains: to the screen and to TensorBoard, with warnings."""
+"""What a run shows while it trains: on the screen, and in TensorBoard's logs; and what to type next."""
 
 import dataclasses
+import os
+import signal
+import sys
+import time
 
 import utils
-from cli.progress import Progress
-from runs.summaries import Summaries
+from cli.progress import MINUTE, Progress, duration
+from runs.summaries import Summaries, tensorboard_command
 
 
 class RunLog:
-    """Everything that a run shows while it trains: progress, TensorBoard's logs, warnings.
+    """Everything that a run shows while it trains: where to look, progress, losses, samples, warnings, how it ended.
 
     run: a training.state.Run, at its first batch
     last: the position at which it ends
+    log_dir: the folder of TensorBoard's logs, or None
+    reals: a grid of real images, of a new run
+
+    Raises SaveError if the logs can't be written.
     """
 
-    def __init__(self, run, last):
-        self.run = run
-        self.progress = Progress(run.position, last, run.batches_per_epoch, run.config.batch_size)
-        self.summaries = Summaries(None if run.read_only else run.config.log_dir, run.step)
+    def __init__(self, run, last, log_dir, reals=None):
+        self.run, self.last, self.log_dir, config = run, last, log_dir, run.config
+        print(f"samples: every {config.sample_every:,} batches in {config.sample_dir}, beside real.png")
+        print(f"losses: {tensorboard_command(config.log_dir)}")
+        print("then open http://localhost:6006/#custom_scalars, where all losses are in one chart")
+        self.summaries = Summaries(log_dir, run.step)
+        self.summaries.start(run.step, dataclasses.asdict(config), reals)
+        self.progress = Progress("training", last, done=run.position, stays=True, every=10 * MINUTE)
         self.watch = Watch(self.progress.say)
-        if not run.read_only:
-            self.summaries.start(run.step, dataclasses.asdict(run.config), run.reals)
+        self.restart_clock()
+        self.estimated = False
 
     def __enter__(self):
         return self
@@ -29,29 +41,61 @@ class RunLog:
         self.progress.close()
         self.summaries.close()
 
-    def advance(self):
-        """Count one more batch."""
-        self.progress.advance()
+    def restart_clock(self):
+        """Count images per second from here."""
+        self.logged_at, self.logged_position = time.monotonic(), self.run.position
 
     def losses(self, losses, outputs):
-        """Log the losses and outputs of the batch just trained, as DCGAN.update returns them. Raises NotFiniteError."""
-        losses = {name: float(value) for name, value in losses.items()}
-        self.run.check_finite(losses)
-        self.summaries.scalars(self.run.step, losses, outputs, images_per_second=self.progress.log(losses))
-        self.watch.losses(self.run.step, losses)
+        """Log the losses and outputs of the batch just trained, as DCGAN.update returns them."""
+        run, losses = self.run, {name: float(value) for name, value in losses.items()}
+        batches = run.position - self.logged_position
+        each = (time.monotonic() - self.logged_at) / max(batches, 1)
+        rate = run.config.batch_size / max(each, 1e-9)
+        if run.position > self.progress.before + 4 and not self.estimated:  # the first batch compiles
+            self.estimated = True
+            self.progress.say(f"about {duration(each * (self.last - run.position))} left at {each:.2f} s per batch")
+        epoch, idx = divmod(run.position - 1, run.batches_per_epoch)
+        if self.progress.bar.disable:
+            took = self.progress.took()
+            print(
+                f"Epoch: [{epoch:2d}] [{idx:4d}/{run.batches_per_epoch:4d}] time: {took:4.4f}, "
+                f"d_loss: {losses['d_loss']:.8f}, g_loss: {losses['g_loss']:.8f}"
+            )
+        self.progress.name(f"Epoch {epoch + 1}/{run.config.epoch}")
+        self.progress.text = f"d_loss {losses['d_loss']:.3f} g_loss {losses['g_loss']:.3f} {rate:.0f} images/s"
+        self.summaries.scalars(run.step, losses, outputs, images_per_second=rate)
+        self.watch.losses(run.step, losses)
+        self.restart_clock()
 
     def evaluation(self, numbers):
         """Log what Run.evaluate returned."""
         if numbers:
             self.summaries.evaluation(self.run.step, numbers)
             shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
-            self.progress.leave_out()
+            self.restart_clock()
             self.progress.say(f"evaluation at step {self.run.step:,}: {shown}")
 
     def samples(self, images):
         """Log what Run.sample returned."""
         self.summaries.images(self.run.step, utils.merge(images))
         self.watch.samples(self.run.step, images)
+
+    def farewell(self, stopped_by):
+        """Say how the run ended and what to type next. stopped_by: a signal, or 0. Returns the exit code."""
+        run, config = self.run, self.run.config
+        if run.data.bad:  # of several machines, each one names those that it met
+            print(run.data.bad_report(), file=sys.stdout if self.log_dir else sys.stderr)
+        if stopped_by:
+            print(f"stopped by {signal.Signals(stopped_by).name} after step {run.step}, and saved.")
+            print(f"The same command{' without --step' if config.step else ''} continues from here.")
+            return 128 + stopped_by
+        print(f"done: {config.epoch} {'epoch' if config.epoch == 1 else 'epochs'}, {run.step:,} batches")
+        if best := run.best_step():
+            fdd = run.evaluations[best]["FDD"]
+            print(f"lowest FDD: {fdd:.4f} at step {best:,}, kept; the other scripts take it with --step {best}")
+        print(f"the last samples: {run.last_grid}; all of them: {os.path.join(config.sample_dir, 'index.html')}")
+        print(f"losses: {tensorboard_command(config.log_dir)}")
+        return 0
 
 
 class Watch:

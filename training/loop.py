@@ -4,16 +4,18 @@ import contextlib
 import dataclasses
 import functools
 
-import tensorflow as tf
-
-from devices import start
+from cli.flags import make_folder
+from cli.interruption import Interruption
+from devices import choice, machines
 from devices.replicas import Replicas
-from errors import DeviceMemoryError
 from photos import holdout
 from photos.dataset import ImageData
-from runs.files import HELD_OUT, folders_written, read_json
-from training import peers
+from runs import gallery, resume
+from runs.files import HELD_OUT, folders_written, latest_steps, read_json, read_settings
+from runs.loading import settings_of
+from runs.network import find_network
 from training.logs import RunLog
+from training.state import Follower, Run
 
 
 def train(config, device="", strategy=None, evaluate=None):
@@ -29,72 +31,73 @@ def train(config, device="", strategy=None, evaluate=None):
 
     Raises UserError before any work for what can't run, and later, after saving, for too many broken
     files; NotFiniteError for a loss or a weight that is not finite; SaveError or OSError when the disk
-    is full; DeviceMemoryError when a batch does not fit; PeerError when another machine's part has ended.
+    is full; PeerError when another machine's part has ended.
     """
     if config.precision == "auto":
-        config = dataclasses.replace(config, precision="bfloat16" if start.fast_bfloat16() else "float32")
+        config = dataclasses.replace(config, precision="bfloat16" if choice.fast_bfloat16() else "float32")
     replicas = Replicas(config.batch_size, strategy, config.xla)
-    with peers.joined(replicas):
+    with contextlib.nullcontext() if replicas.alone else machines.joined(replicas):
         data = open_data(config)
         for line in [*data.describe(), *describe_devices(config, device, replicas)]:
             print(line)
-        run = peers.open_run(config, data, replicas)
-        if run.position >= config.epoch * data.batches_per_epoch:
+        run = open_run(config, data, replicas)
+        last = config.epoch * data.batches_per_epoch
+        if run.position >= last:
             done = run.position // data.batches_per_epoch
             print(f"nothing to do: {done} epochs are done; a larger --epoch, such as {done + 5}, continues the run")
             return 0
-        run.record()
-        run.report_start()
-        with naming_the_batch_size(config):
-            return run.report_end(stopped_by=train_batches(run, data, replicas, evaluate))
+        if config.lr_decay and run.step:
+            factor = rate_factor(config.lr_decay, run.position, last)
+            print(f"learning rates: {factor:.0%} of their values here, 0 at the end of --epoch {config.epoch}")
+        with RunLog(run, last, config.log_dir if replicas.is_first else None, run.record()) as log:
+            signal = train_batches(run, log, data, replicas, evaluate)
+        return log.farewell(stopped_by=signal)
 
 
-@contextlib.contextmanager
-def naming_the_batch_size(config):
-    """Say which --batch_size a device had too little memory for. Raises DeviceMemoryError."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise DeviceMemoryError(
-            f"--batch_size {config.batch_size}: too large for the memory of the device; what helps: a smaller one, or "
-            "more --devices. What was saved before is intact; another --batch_size begins a new run"
-        ) from error
-
-
-def train_batches(run, data, replicas, evaluate=None):
+def train_batches(run, log, data, replicas, evaluate=None):
     """Train until the last epoch is done or a signal comes, and save. Returns the signal, or 0."""
-    config, last = run.config, run.config.epoch * data.batches_per_epoch
+    config, last = run.config, log.last
     should_log = every(config.log_every, first=1)
     should_sample = every(config.sample_every)
     should_save = every(config.checkpoint_every)
     should_evaluate = every(config.evaluate_every) if evaluate else lambda step: False
-    interruption = peers.interruption(replicas, should_log)
-    with interruption, RunLog(run, last) as log, run.saving_on_error():
+    shared = None if replicas.alone else machines.SharedInterruption(replicas, should_log)
+    with shared or Interruption() as interruption, run.saving_on_error():
         if should_evaluate(run.step):
-            log.evaluation(run.evaluate(evaluate))  # unless a killed run had done it
+            log.evaluation(run.evaluate(evaluate))  # which a killed run may not have come to
         for images in replicas.batches(data, run.position, last):
             # model.DCGAN.update: D, then G twice
-            losses, outputs = replicas.train_step(run.dcgan, images, run.step, run.rate_factor())
+            rate = rate_factor(config.lr_decay, run.position, last)
+            losses, outputs = replicas.train_step(run.dcgan, images, run.step, rate)
             run.advance()
-            log.advance()
+            log.progress.advance()
 
             done = run.position == last
             signal = 0 if done else interruption.signal_after(run.step)
-            if should_log(run.step) or done or signal:
+            ends = done or signal
+            save = should_save(run.step) or should_evaluate(run.step) or ends
+            if should_log(run.step) or should_sample(run.step) or save:
+                run.check_finite(losses)
+            if should_log(run.step) or ends:
                 log.losses(losses, replicas.gather(outputs))
             if should_sample(run.step) or done:
                 log.samples(run.sample())
-            if should_save(run.step) or should_evaluate(run.step) or done or signal:
+            if save:
                 run.save()
             if should_evaluate(run.step) and not signal:
                 log.evaluation(run.evaluate(evaluate))
-            if done or signal:
+            if ends:
                 return signal
 
 
 def every(n, first=0):
     """A function that says whether something is due: at the steps first, first + n, ... (first = 0: n, 2n, ...)."""
     return lambda step: step % n == first % n
+
+
+def rate_factor(lr_decay, position, last):
+    """Factor of the learning rates at a position: 1, but over the last share of the run, lr_decay, it falls to 0."""
+    return 1.0 if lr_decay is None else min(1.0, (last - position) / (lr_decay * last))
 
 
 def open_data(config):
@@ -105,12 +108,34 @@ def open_data(config):
     return ImageData(**config.keywords_of(ImageData), leave_out=leave_out, split=split)
 
 
+def open_run(config, data, replicas):
+    """This machine's view of the run in the checkpoint folder. Raises UserError, also where several machines differ."""
+    saved, initial = read_settings(config.checkpoint_dir), None
+    if config.init_from and not latest_steps(config.checkpoint_dir):
+        initial = find_network(config.init_from, flag="--init_from")
+    config = resume.with_listed_widths(config, saved or (initial and settings_of(initial)))
+    resume.check_settings(config, saved, data.photos)
+    resume.check_folders(config, saved)
+    if replicas.is_first:
+        for name, folder in config.outputs().items():
+            make_folder(f"--{name}", folder)
+    run = (Run if replicas.is_first else Follower)(config, data, replicas.strategy, saved, initial)
+    if replicas.is_first:
+        gallery.remove_scraps(config.sample_dir)
+    if not replicas.alone:
+        own = {"dataset", "cache", "devices", *config.outputs()}  # may differ from machine to machine
+        flags = [(name, value) for name, value in dataclasses.asdict(config).items() if name not in own]
+        facts = {"flags": flags, "images of --dataset": data.names.digest(), "checkpoints": run.step}
+        machines.check_agreement(facts, replicas)
+    return run
+
+
 def describe_devices(config, device, replicas):
     """Yield lines that say what trains, and in which precision."""
     yield f"training in {config.precision} on {device}"
     if replicas.number > 1:
         yield f"{replicas.number} replicas, each with {replicas.share} of every batch's {config.batch_size} images"
-    if config.precision == "bfloat16" and not start.fast_bfloat16():
+    if config.precision == "bfloat16" and not choice.fast_bfloat16():
         yield "on this device, expect bfloat16 to be slower than float32; on a GPU it pays from --batch_size 1024 on"
-    if config.precision == "float32" and start.fast_bfloat16():
+    if config.precision == "float32" and choice.fast_bfloat16():
         yield "it multiplies bfloat16 in hardware: --precision bfloat16 takes about half the time"

@@ -88,6 +88,8 @@ class TrainSettings(NetworkSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.init_from and os.path.realpath(self.init_from) == os.path.realpath(self.checkpoint_dir):
+            raise UserError(f"--init_from {self.init_from}: must be another folder than --checkpoint_dir")
         for name, folder in self.outputs().items():
             if self.dataset and os.path.realpath(folder) == os.path.realpath(self.dataset):
                 raise UserError(f"--{name} {folder}: is the folder of the images; name another")

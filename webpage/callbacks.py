@@ -13,13 +13,14 @@ import numpy as np
 import utils
 from alignment.openface import AlignDlib
 from errors import UserError
-from sampling import blending, completion, generation, latents, projection, projection_files
+from sampling import blending, generation, latents, projection, projection_files
+from sampling.settings import ProjectionSettings, SearchSettings
 from webpage import html
 
 FACES = 48  # drawn at a time
 SLIDERS = 6  # principal directions
 GROUPS = ["", "plus", "minus", "plus too"]  # what a click on a collected face steps through
-SEARCH = completion.SearchSettings(outInterval=10)
+SEARCH, PROJECTION = SearchSettings(outInterval=10), ProjectionSettings()
 
 
 @contextlib.contextmanager
@@ -122,9 +123,9 @@ class Callbacks:
         """Search an uploaded photo's z. Yields the photo and the picture so far as figures, and z."""
         pixels, said = self.read(upload)
         photo = html.figure(pixels, said)
-        for iteration, z, generated in projection.project(self.search(projection.SETTINGS), pixels[None]):
+        for iteration, z, generated in projection.project(self.search(PROJECTION), pixels[None]):
             near = projection.psnr(pixels[None], generated)[0]
-            caption = f"{iteration} of {projection.SETTINGS.nIter} iterations, PSNR {near:.1f} dB."
+            caption = f"{iteration} of {PROJECTION.nIter} iterations, PSNR {near:.1f} dB."
             yield photo, html.figure(generated[0], caption, z[0]), z[0]
 
     def load_direction(self, upload):

@@ -2,20 +2,24 @@
 
 import os
 import sys
+import tempfile
+import threading
 
 import gradio as gr
 
+from cli.program import raise_on_signals
 from errors import UserError
 from webpage import html
 from webpage.callbacks import SLIDERS, Callbacks
+from webpage.network import NewestModel
 
 MOST_BYTES = "20mb"  # of an upload
 PRIVATE = dict(api_visibility="private")  # of each event: no interface for programs
 
 
-def build(newest):
-    """The page, for a network.NewestModel: Gradio's Blocks."""
-    calls = Callbacks(newest)
+def build(checkpoint_dir):
+    """The page of the network in a checkpoint folder: Gradio's Blocks."""
+    calls = Callbacks(NewestModel(checkpoint_dir))
     with gr.Blocks(analytics_enabled=False, title="DCGAN faces", delete_cache=(600, 3600)) as page:
         collected = gr.State([])
         with gr.Tab("Faces"):
@@ -105,3 +109,17 @@ def serve(page, port):
         )[1]  # fmt: skip
     except OSError as error:
         raise UserError(f"--port {port}: is taken; give another one, or leave the flag out") from error
+
+
+def show(checkpoint_dir, port):
+    """Serve the page of a network until a signal comes -> the exit code. Raises UserError."""
+    with tempfile.TemporaryDirectory(prefix="dcgan-page-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # where uploads lie until they are read
+        page = build(checkpoint_dir)
+        print(f"the page: {serve(page, port)} (Ctrl-C ends it)")
+        raise_on_signals()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt as interruption:
+            page.close()
+            return interruption.args[0]

@@ -2,8 +2,8 @@
 
 import threading
 
-from runs.files import check_network, latest_steps
 from runs.loading import load_model
+from runs.network import find_network
 from sampling import completion
 
 
@@ -21,11 +21,9 @@ class NewestModel:
     def get(self):
         """(dcgan, step). Raises UserError, as while there is no checkpoint yet."""
         with self.lock:
-            check_network(self.directory)
-            steps = latest_steps(self.directory)
-            if self.dcgan is None or (steps and steps[-1] != self.step):
-                self.dcgan, self.step = load_model(self.directory)
-                self.searches = {}
+            network = find_network(self.directory)
+            if network.step != self.step:
+                self.dcgan, self.step, self.searches = load_model(network), network.step, {}
             return self.dcgan, self.step
 
     def search(self, settings):

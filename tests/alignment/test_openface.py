@@ -5,7 +5,7 @@ import pytest
 from conftest import face_photo
 
 from align_faces import AlignDlib
-from alignment import openface
+from alignment import models, openface
 from errors import UserError
 
 cv2 = pytest.importorskip("cv2")
@@ -25,7 +25,7 @@ def photo():
 def bare_calls(rgb, indices, size):
     """The same face by bare calls of dlib and cv2."""
     box = max(dlib.get_frontal_face_detector()(rgb, 1), key=lambda box: box.area())
-    shape = dlib.shape_predictor(openface.find_model())(rgb, box)
+    shape = dlib.shape_predictor(models.find_model())(rgb, box)
     mean = np.array(openface.TEMPLATE, np.float32)
     mean = (mean - mean.min(0)) / (mean.max(0) - mean.min(0)) * size
     points = np.array([(shape.part(i).x, shape.part(i).y) for i in indices], np.float32)
@@ -74,24 +74,24 @@ def test_the_template_is_openfaces():
 
 
 def test_the_model_is_found_without_importing_its_package():
-    path = openface.find_model()
+    path = models.find_model()
     assert path.endswith("shape_predictor_68_face_landmarks.dat")
     assert "face_recognition_models" not in sys.modules
 
 
 def test_missing_model_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(openface.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError) as error:
-        openface.find_model()
+        models.find_model()
     assert error.value.name == "face_recognition_models"  # from which cli.run says what to install
 
 
 def test_corrupt_model_is_named(monkeypatch, tmp_path):
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / openface.PREDICTOR).write_bytes(b"half")
+    (tmp_path / "models" / models.PREDICTOR).write_bytes(b"half")
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
-    monkeypatch.setattr(openface.importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(UserError, match=r"corrupt \(md5 .*reinstall the package"):
-        openface.find_model()
+        models.find_model()
     with pytest.raises(UserError, match="can't read it as a landmark model"):
-        AlignDlib(tmp_path / "models" / openface.PREDICTOR)
+        AlignDlib(tmp_path / "models" / models.PREDICTOR)

@@ -13,10 +13,7 @@ from alignment.settings import AlignSettings
 def settings_in(tmp_path):
     """Settings of a run on two workers, as align_faces.py makes them."""
     (tmp_path / "out").mkdir()
-    return AlignSettings(
-        workers=2, predictor=None, upsample=1, min_size=0, skipMulti=False, size=64, shard=(1, 1), retry=False,
-        landmarks="innerEyesAndBottomLip", input=str(tmp_path), output=str(tmp_path / "out"),
-    )  # fmt: skip
+    return AlignSettings(workers=2, input=str(tmp_path), output=str(tmp_path / "out"))
 
 
 class Killer:
@@ -32,7 +29,7 @@ def test_a_photo_that_kills_its_worker_costs_that_photo_alone(tmp_path):
     face_photo().save(tmp_path / "face.png")
     photos = [(f"{i}.png", str(tmp_path / "face.png")) for i in range(20)]
     photos.insert(10, ("killer.png", Killer()))
-    rows = {row["input"]: row for rows in workers.align_all(settings, iter(photos)) for row in rows}
+    rows = {row["input"]: row for rows in workers.align_all(settings, iter(photos), ignores_case=False) for row in rows}
     assert len(rows) == 21
     assert rows.pop("killer.png")["reason"].startswith("the process that read it ended")
     assert {row["outcome"] for row in rows.values()} == {"face"}
@@ -46,7 +43,7 @@ def test_a_worker_that_dies_between_batches_is_replaced(tmp_path):
     face_photo().save(tmp_path / "face.png")
     photos = iter([(f"{i}.png", str(tmp_path / "face.png")) for i in range(100)])
     rows, killed = [], False
-    for some in workers.align_all(settings, photos):
+    for some in workers.align_all(settings, photos, ignores_case=False):
         rows += some
         if not killed:
             killed = True
@@ -66,7 +63,7 @@ def test_a_name_that_the_file_system_refuses_costs_that_photo_alone(tmp_path, mo
         raise OSError(number, os.strerror(number), path)
 
     worker = workers.Worker.__new__(workers.Worker)
-    worker.settings = settings_in(tmp_path)
+    worker.settings, worker.ignores_case = settings_in(tmp_path), False
     worker.aligner = workers.AlignDlib()
     monkeypatch.setattr(workers.utils, "whole_file", refuse)
     row = worker.align("face.png", str(tmp_path / "face.png"))

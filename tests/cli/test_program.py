@@ -1,19 +1,21 @@
 import os
 
+import pytest
+
 from cli import program
 
 
-def test_an_environment_that_was_made_elsewhere_is_recognised(tmp_path, monkeypatch):
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    activate = tmp_path / ".venv" / "bin" / "activate"
-    monkeypatch.setattr(program, "HERE", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    activate.write_text("# made by venv\nVIRTUAL_ENV='/home/ada/old faces/.venv'\nexport VIRTUAL_ENV\n")
-    advice = program.how_to_install()
-    assert "made when the project was in /home/ada/old faces" in advice
-    assert advice.endswith("type: rm -r .venv; make setup")
-    activate.write_text(f'VIRTUAL_ENV="{tmp_path}/.venv"\n')
-    assert program.how_to_install() == "type: source .venv/bin/activate"
+def test_what_helps_is_said_where_a_device_has_too_little_memory(capsys):
+    class ResourceExhaustedError(Exception):
+        """As TensorFlow's."""
+
+    def main(_arguments):
+        raise ResourceExhaustedError("OOM when allocating tensor")
+
+    with pytest.raises(SystemExit) as ended:
+        program.run(main, less_memory="a smaller --batch_size")
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.endswith("error: the device is out of memory; what helps: a smaller --batch_size\n")
 
 
 def test_advice_can_be_typed_where_the_path_has_spaces(tmp_path, monkeypatch):

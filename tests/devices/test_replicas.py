@@ -257,11 +257,11 @@ def test_a_port_that_is_taken_is_told(faces, tmp_path):
     ],
 )
 def test_tf_config_that_makes_no_sense_is_refused(monkeypatch, config):
-    from devices import start
+    from devices import machines
     from errors import UserError
 
     with pytest.raises(UserError, match=r"TF_CONFIG .*: must look like .*; unset it to train on one machine"):
-        start._read_cluster(config)
+        machines.read_cluster(config)
 
 
 def test_the_line_in_the_docs_makes_tf_config_of_a_slurm_job(tmp_path):

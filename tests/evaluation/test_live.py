@@ -5,13 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, as_flags
+from conftest import ROOT, as_flags, load_model
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from evaluation import live, report
 from evaluation.real import RealFaces
+from evaluation.settings import EvaluationSettings
 from runs import files
-from runs.loading import load_model
 from training import loop
 
 
@@ -69,8 +69,8 @@ def test_the_numbers_are_those_of_evaluate(faces, tiny):
     evaluated = json.load(open(os.path.join(config.checkpoint_dir, files.EVALUATIONS)))
     dcgan, step = load_model(config.checkpoint_dir)
     assert step == 6
-    real = RealFaces(config.checkpoint_dir, dcgan, faces, n=10)
-    assert evaluated["6"] == pytest.approx(report.measure(dcgan, real, live.SEED)[0], rel=1e-4)
+    real = RealFaces(config.checkpoint_dir, 64, 3, EvaluationSettings(dataset=faces, n=10))
+    assert evaluated["6"] == pytest.approx(report.measure(dcgan, real)[0], rel=1e-4)
 
 
 def test_the_script_hands_the_evaluation_to_the_loop(tiny, monkeypatch):

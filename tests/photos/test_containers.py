@@ -106,7 +106,10 @@ def written(contents, tmp_path_factory):
 
 
 def batches(dataset, **changes):
-    data = ImageData(str(dataset), **dict(image_size=16, c_dim=3, batch_size=4, seed=3, flip=True) | changes)
+    data = ImageData(
+        str(dataset),
+        **dict(image_size=16, c_dim=3, batch_size=4, seed=3, flip=True, cache="auto", max_bad=0.01) | changes,
+    )
     return list(data.names), [data.batch(epoch, idx) for epoch in (0, 1) for idx in range(data.batches_per_epoch)]
 
 
@@ -362,7 +365,9 @@ def test_who_is_held_out_stays_so_when_a_folder_is_packed(tmp_path, contents):
 
 def test_a_null_row_of_a_parquet_file_is_a_bad_photo(tmp_path, contents):
     write_parquet(tmp_path / "a.parquet", [*contents[:9], None, contents[9]])
-    data = ImageData(str(tmp_path / "a.parquet"), image_size=16, c_dim=3, batch_size=4, seed=0, max_bad=0.2)
+    data = ImageData(
+        str(tmp_path / "a.parquet"), image_size=16, c_dim=3, batch_size=4, seed=0, cache="auto", max_bad=0.2
+    )
     assert data.bad == {"a.parquet/0000000009": "a row without an image"}
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photos import names
-from photos.names import Names
+from photos.names import JoinedNames, Names
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), max_size=30)
 
@@ -16,7 +16,10 @@ def test_names_are_kept_as_a_list_keeps_them(texts):
     kept = Names(texts)
     assert list(kept) == texts == [kept[i] for i in range(len(kept))]
     assert kept == texts and list(kept[1:5]) == texts[1:5] and list(kept[::-2]) == texts[::-2]
-    assert list(Names.joined([kept, Names(["x"]), Names(texts)])) == [*texts, "x", *texts]
+    joined = JoinedNames()
+    for part in (kept, Names(["x"]), Names(texts)):
+        joined.add(part)
+    assert list(joined.finish()) == [*texts, "x", *texts]
 
 
 @given(TEXTS, st.text(max_size=3).filter(str.isascii))

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
+from conftest import ROOT, load_model
 from hypothesis import given, strategies
 
 from errors import UserError
-from runs import files, loading
+from runs import files
 from runs.checkpoints import Checkpoints
 from training import loop
 
@@ -164,8 +164,8 @@ def test_a_model_is_not_loaded_from_a_damaged_checkpoint(tiny):
     loop.train(config)
     spoil(os.path.join(config.checkpoint_dir, "DCGAN.model-6.data-00000-of-00001"), "flipped")
     with pytest.raises(UserError, match=r"DCGAN\.model-6: damaged.*; the one before it is of step 3"):
-        loading.load_model(config.checkpoint_dir)
-    assert loading.load_model(config.checkpoint_dir, 3)[1] == 3
+        load_model(config.checkpoint_dir)
+    assert load_model(config.checkpoint_dir, 3)[1] == 3
 
 
 def test_damaged_checkpoint_does_not_count_as_one_to_keep(tmp_path):

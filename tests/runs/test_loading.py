@@ -1,9 +1,7 @@
 import os
 
 import numpy as np
-from conftest import FIXTURES, TF1
-
-from runs.loading import load_model
+from conftest import FIXTURES, TF1, load_model
 
 
 def test_tf1_checkpoint_reproduces_its_outputs():

@@ -6,10 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TF1, load_script
+from conftest import TF1, load_model, load_script
 
 from errors import DamagedError, UserError
-from runs.loading import load_model
 from training import loop
 from training.settings import TrainSettings
 

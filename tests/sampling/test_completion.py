@@ -6,12 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, TF1, face_photo, load_script
+from conftest import ROOT, TF1, face_photo, load_model, load_script
 from PIL import Image
 
 from errors import UserError
-from runs.loading import load_model
 from sampling import blending, completion, completion_files
+from sampling.settings import SearchSettings
 
 complete = load_script("complete.py")
 KINDS = ["random", "center", "left", "full", "grid", "lowres"]
@@ -23,7 +23,7 @@ def dcgan():
 
 
 def settings(**changes):
-    return completion.SearchSettings(**dict(
+    return SearchSettings(**dict(
         approach="adam", lr=0.05, beta1=0.9, beta2=0.999, eps=1e-8, hmcBeta=1e4, hmcEps=0.01, hmcL=10, hmcAnneal=1.0,
         nIter=20, outInterval=10, lam=0.1, restarts=1, seed=0,
     ) | changes)  # fmt: skip

@@ -4,11 +4,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import load_script
+from conftest import load_model, load_script
 
 from errors import UserError
 from model import DCGAN
-from runs.loading import load_model
 from sampling import generation, latents
 from sampling.onnx_export import export_onnx
 

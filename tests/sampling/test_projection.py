@@ -5,13 +5,13 @@ import os
 
 import numpy as np
 import pytest
-from conftest import face_photo, load_script
+from conftest import face_photo, load_model, load_script
 from PIL import Image
 
 from errors import UserError
 from model import DCGAN
-from runs.loading import load_model
 from sampling import completion, generation, latents, projection
+from sampling.settings import ProjectionSettings, SearchSettings
 
 explore, complete = load_script("explore.py"), load_script("complete.py")
 
@@ -26,7 +26,7 @@ def test_a_generated_picture_is_found_again():
     for layer in (dcgan.generator.h0.matrix, *(conv.w for conv in dcgan.generator.convs)):
         layer.assign(5 * layer)  # else all pictures are nearly gray
     pixels = generation.generate(dcgan, latents.draw(5, [0, 1], dcgan.z_dim))
-    settings = dataclasses.replace(projection.SETTINGS, nIter=200, outInterval=100)
+    settings = ProjectionSettings(nIter=200, outInterval=100)
     reports = list(projection.project(completion.Search(dcgan, settings), pixels))
     assert [iteration for iteration, *_ in reports] == [0, 100, 200]
     first, last = (projection.psnr(pixels, reports[k][2]) for k in (0, -1))
@@ -99,4 +99,4 @@ def test_edit_goes_from_less_to_more_through_the_picture_itself(tiny_run, tmp_pa
 
 def test_the_search_settings_have_the_defaults_of_complete():
     options = complete.flags().parse_args(["photo.png"])
-    assert dataclasses.asdict(completion.SearchSettings()).items() <= vars(options).items()
+    assert dataclasses.asdict(SearchSettings()).items() <= vars(options).items()

@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT, TINY, face_photo, train
 
 from sampling import completion
+from sampling.settings import SearchSettings
 from webpage import html
 from webpage.network import NewestModel
 
@@ -196,11 +197,11 @@ def test_the_newest_checkpoint_is_followed(faces, tmp_path):
         newest.get()
     train(tmp_path, dataset=faces, **TINY)
     assert newest.get()[1] == 6
-    search = newest.search(completion.SearchSettings(nIter=1))
-    assert newest.search(completion.SearchSettings(nIter=1)) is search, "compiled once"
+    search = newest.search(SearchSettings(nIter=1))
+    assert newest.search(SearchSettings(nIter=1)) is search, "compiled once"
     train(tmp_path, dataset=faces, **TINY | dict(epoch=2))
     assert newest.get()[1] == 12
-    assert newest.search(completion.SearchSettings(nIter=1)) is not search
+    assert newest.search(SearchSettings(nIter=1)) is not search
 
 
 def test_without_a_checkpoint_it_says_what_to_do_and_keeps_no_upload(tmp_path, face, monkeypatch):
@@ -238,9 +239,7 @@ def test_memory_is_flat_over_fifty_completions(trained):
     image, mask = np.zeros([1, 64, 64, 3], np.float32), completion.make_mask("center", 64)[None]
     sizes = []
     for _ in range(50):
-        for _, z, generated, *_ in newest.search(completion.SearchSettings(nIter=20, outInterval=10)).reports(
-            image, mask
-        ):
+        for _, z, generated, *_ in newest.search(SearchSettings(nIter=20, outInterval=10)).reports(image, mask):
             html.figure(np.uint8(generated[0] * 0), "", z[0])
         sizes.append(psutil.Process().memory_info().rss)
     assert sizes[-1] - sizes[9] < 20e6

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from conftest import drawn_faces
 
-from alignment import openface
-from evaluation import dlib_features, metrics
+from alignment import models
+from evaluation import metrics
+from recognition import dlib_features
 
 
 @pytest.mark.parametrize("border, size", [(1 / 4, 288), (1 / 10, 150)])
@@ -36,7 +37,7 @@ def test_a_gray_crop_is_looked_at_as_its_colour_twin():
 
 def test_features_are_dlibs_own():
     dlib = pytest.importorskip("dlib")
-    network = dlib.face_recognition_model_v1(openface.find_model(openface.RECOGNITION))
+    network = dlib.face_recognition_model_v1(models.find_model(models.RECOGNITION))
     crops = drawn_faces(70)
     chips = [dlib_features.enlarge(crop, 1 / 10, 150) for crop in crops]
     own = np.array(network.compute_face_descriptor(chips[:2] + chips[-2:]), np.float32)

@@ -7,13 +7,13 @@ import concurrent.futures
 import functools
 import importlib.util
 import multiprocessing
-import os
 
 import numpy as np
 from PIL import Image
 
-from alignment import openface
-from cli.progress import Countdown
+from alignment import models
+from cli.machine import cores
+from cli.progress import Progress
 
 CROPS_PER_TASK = 64  # handed to a process, or to the network, at a time
 # The edge pixels of a crop are repeated around it, since our faces fill their crops, while dlib's
@@ -26,7 +26,7 @@ PROTOCOL = f"{DETECTOR_BORDER} {DETECTOR_SIZE} {NETWORK_BORDER} {NETWORK_SIZE}"
 
 def check_installed():
     """Raise ModuleNotFoundError if dlib or its models are missing, UserError if a model is damaged."""
-    openface.find_model(openface.RECOGNITION)
+    models.find_model(models.RECOGNITION)
     if importlib.util.find_spec("dlib") is None:
         raise ModuleNotFoundError("No module named 'dlib'", name="dlib")
 
@@ -34,19 +34,19 @@ def check_installed():
 @functools.cache
 def network():
     """dlib's recognition network. Raises UserError if its file is damaged, ModuleNotFoundError without it."""
-    from evaluation.face_network import FaceNetwork  # not on top: it imports TensorFlow
+    from recognition.face_network import FaceNetwork  # not on top: it imports TensorFlow
 
-    return FaceNetwork(openface.find_model(openface.RECOGNITION))
+    return FaceNetwork(models.find_model(models.RECOGNITION))
 
 
 def features(images, what="faces"):
     """Crops, a sequence of uint8 [H, W, 3 or 1] -> float32 [N, 128]. what: the images in words, for the progress."""
-    countdown, rows = Countdown(len(images), f"features of {what}"), []
+    progress, rows = Progress(f"features of {what}", len(images)), []
     for start in range(0, len(images), CROPS_PER_TASK):
         crops = [enlarge(crop, NETWORK_BORDER, NETWORK_SIZE) for crop in images[start : start + CROPS_PER_TASK]]
         rows.append(network().features(crops))
-        countdown.advance(len(crops))
-    countdown.close()
+        progress.advance(len(crops))
+    progress.close()
     return np.concatenate(rows)
 
 
@@ -54,12 +54,12 @@ def has_face(images, workers=None, what="faces"):
     """In which crops dlib's detector finds a face -> bool [N]. workers: processes; None: one per core."""
     blocks = [images[start : start + CROPS_PER_TASK] for start in range(0, len(images), CROPS_PER_TASK)]
     context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-    countdown, found = Countdown(len(images), f"detection in {what}"), []
-    with concurrent.futures.ProcessPoolExecutor(workers or os.cpu_count(), context) as pool:
+    progress, found = Progress(f"detection in {what}", len(images)), []
+    with concurrent.futures.ProcessPoolExecutor(workers or cores(), context) as pool:
         for part in pool.map(_detect, blocks):
             found += part
-            countdown.advance(len(part))
-    countdown.close()
+            progress.advance(len(part))
+    progress.close()
     return np.array(found, bool)
 
 

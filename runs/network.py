@@ -1,0 +1,81 @@
+"""Which trained network a folder holds, found without TensorFlow."""
+
+import codecs
+import glob
+import os
+import re
+from typing import NamedTuple
+
+from errors import UserError
+from runs.files import OUTPUTS, checkpoint_path, latest_steps, read_settings
+
+
+class Network(NamedTuple):
+    """A trained network on the disk."""
+
+    directory: str
+    step: int
+    prefix: str  # of the checkpoint's files
+    settings: dict | None  # of its run; None for a TF1 checkpoint of the original
+
+
+def find_network(directory, step=None, flag="--checkpoint_dir"):
+    """The network in a folder of this program, or in one with a TF1 checkpoint of the original.
+
+    step: of its checkpoint; None: the newest
+    flag: names the folder in messages
+
+    Raises UserError, which names the runs here, where there is no network, or none of that step.
+    """
+    if not os.path.isdir(directory):
+        raise UserError(f"{flag} {directory}: no such folder; {_runs_here()}")
+    settings = read_settings(directory)
+    if settings is None:
+        prefix = find_tf1_checkpoint(directory, step)
+        if prefix is None:
+            raise UserError(f"{flag} {directory}: holds no network; {_runs_here()}")
+        return Network(directory, int(re.search(r"\d*$", prefix)[0] or 0), prefix, None)
+    step = choose_step(directory, latest_steps(directory), step)
+    if not step:
+        raise UserError(f"{flag} {directory}: no checkpoint in it yet; {_runs_here()}")
+    return Network(directory, step, checkpoint_path(directory, step), settings)
+
+
+def choose_step(directory, steps, step=None):
+    """`step`, or the last of the steps, 0 if there is none. Raises UserError if `step` is not among them."""
+    if step is not None and step not in steps:
+        there = ", ".join(map(str, steps)) or "none"
+        raise UserError(f"--step {step}: no such checkpoint in {directory} (there: {there})")
+    return step or (steps[-1] if steps else 0)
+
+
+def find_tf1_checkpoint(directory, step=None):
+    """Prefix of a TF1 checkpoint in a folder: of that step, or the one that TensorFlow's state file names, or the
+    newest. None if there is none. Raises UserError if `step` is missing.
+
+    Of the state file only the name counts: its folder is that of the machine that wrote it.
+    """
+    names = os.listdir(directory)
+    prefixes = {name[: -len(".index")] for name in names if name.endswith(".index")}
+    prefixes |= {name for name in names if f"{name}.meta" in names or re.fullmatch(r".*model-\d+", name)}  # TF1's V1
+    by_step = {int(re.search(r"\d*$", prefix)[0] or 0): prefix for prefix in sorted(prefixes)}
+    if not by_step:
+        return None
+    chosen = by_step[choose_step(directory, sorted(by_step), step)]
+    if step is None:
+        try:
+            with open(os.path.join(directory, "checkpoint"), "rb") as file:
+                named = re.search(rb'^model_checkpoint_path: "(.*)"', file.read(), re.MULTILINE)
+            name = os.fsdecode(re.split(rb"[/\\]", codecs.escape_decode(named[1])[0])[-1])
+            chosen = name if name in prefixes else chosen
+        except (OSError, TypeError, ValueError):  # no state file, or not one of TensorFlow's
+            pass
+    return os.path.join(directory, chosen)
+
+
+def _runs_here(top=OUTPUTS["checkpoint_dir"]):
+    """The named runs, in words."""
+    folders = sorted(glob.glob(os.path.join(top, "*", "")))
+    steps = {os.path.basename(os.path.dirname(folder)): latest_steps(folder) for folder in folders}
+    runs = [f"--name {name} (step {there[-1]:,})" for name, there in steps.items() if there]
+    return f"there is {', '.join(runs)}" if runs else "train one first, with ./train-dcgan.py"

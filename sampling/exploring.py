@@ -1,0 +1,105 @@
+"""What the commands of explore.py do. Each has the name of its command."""
+
+import os
+
+import numpy as np
+
+from cli.progress import Progress
+from errors import UserError
+from recognition import dlib_features
+from runs.loading import load_model
+from sampling import completion, figures, latents, projection, projection_files
+from sampling.settings import ProjectionSettings
+
+MOST_NAMED = 12  # files that the last line lists
+
+
+def explore(network, options):
+    """Carry out options.command, and say what was written. Raises UserError.
+
+    network: a network.Network
+    options: the flags of the command
+    """
+    commands = (interpolate, arithmetic, walk, project, direction, edit)
+    {command.__name__: command for command in commands}[options.command](options, load_model(network))
+    files = sorted(os.listdir(options.out)) if os.path.isdir(options.out) else []
+    shown = f": {', '.join(files)}" if len(files) <= MOST_NAMED else f": {len(files)} files"
+    print(f"{options.command} of step {network.step} in {options.out}{shown if files else ''}")
+
+
+def interpolate(options, dcgan):
+    """Draw interpolations. Raises UserError."""
+    z = chosen(options, dcgan)
+    if len(z) < 2:
+        raise UserError("interpolate needs at least two pictures in --seeds or --z")
+    figures.interpolate(dcgan, z, options.steps, options.out)
+
+
+def arithmetic(options, dcgan):
+    """Draw face arithmetic. Raises UserError."""
+    groups = [group(options, dcgan, flag) for flag in ("plus", "minus", "plus2")]
+    figures.arithmetic(dcgan, *groups, seed=options.seed, out=options.out)
+
+
+def walk(options, dcgan):
+    """Draw walks along coordinates. Raises UserError."""
+    z, first = chosen(options, dcgan), f"0-{min(dcgan.z_dim, 10) - 1}"
+    coordinates = latents.parse_numbers(options.coordinates or first, "--coordinates")
+    if max(coordinates) >= dcgan.z_dim:
+        raise UserError(f"--coordinates {options.coordinates}: z has coordinates 0 to {dcgan.z_dim - 1}")
+    figures.walk(dcgan, z, coordinates, options.steps, options.out)
+
+
+def project(options, dcgan):
+    """Search the z of photos, and print how near their pictures come. Raises UserError."""
+    pixels = projection_files.read(options.images, dcgan, options.align)
+    settings = ProjectionSettings(nIter=options.nIter, restarts=options.restarts, seed=options.seed)
+    progress = Progress("searching", len(pixels) * options.nIter)
+    *_, (_, z, generated) = projection.project(completion.Search(dcgan, settings), pixels, progress.advance)
+    progress.close()
+    distances = face_distances(pixels, generated)
+    for i, (photo, decibels) in enumerate(zip(options.images, projection.psnr(pixels, generated))):
+        print(f"{photo}: PSNR {decibels:.1f} dB" + (f", distance {distances[i]:.2f}" if distances is not None else ""))
+    if distances is not None:
+        print(
+            "distance: of dlib's features; below 0.6 for most pairs of photos of one person, and 0.48 for the nearest "
+            "of thousands of strangers"
+        )
+    projection_files.write(options.out, options.images, pixels, generated, z)
+
+
+def face_distances(pixels, generated):
+    """dlib's distance of each pair of faces [N]; None where dlib is not installed."""
+    try:
+        dlib_features.check_installed()
+    except ModuleNotFoundError:
+        return None
+    pair = dlib_features.features(pixels, "photos"), dlib_features.features(generated, "pictures")
+    return np.linalg.norm(pair[0] - pair[1], axis=1)
+
+
+def direction(options, dcgan):
+    """Write the difference of two means. Raises UserError."""
+    means = [group(options, dcgan, flag).mean(axis=0, keepdims=True) for flag in ("plus", "minus")]
+    latents.save(options.out, means[0] - means[1])
+
+
+def edit(options, dcgan):
+    """Draw z with less and more of a direction. Raises UserError."""
+    z = latents.load(options.z, dcgan.z_dim)
+    directions = latents.load(options.direction, dcgan.z_dim, "--direction")
+    if len(directions) > 1:
+        raise UserError(
+            f"--direction {options.direction}: holds {len(directions)} z; give the file that direction wrote"
+        )
+    figures.edit(dcgan, z, directions[0], options.steps, options.out)
+
+
+def group(options, dcgan, flag):
+    """z of a group of pictures. Raises UserError."""
+    return latents.group(getattr(options, flag), f"--{flag}", options.seed, dcgan.z_dim)
+
+
+def chosen(options, dcgan):
+    """z of the pictures in --seeds, or of --z. Raises UserError."""
+    return latents.load(options.z, dcgan.z_dim) if options.z else group(options, dcgan, "seeds")
