@@ -11,12 +11,9 @@ EPOCH ?= $(if $(DATASET),25,24)
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup setup-align train page test soak bench
+.PHONY: setup train page test soak bench
 
 setup: .venv/train.installed
-
-setup-align: setup
-	@echo "make setup-align is no longer needed: make setup installs everything"
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import cli.program'

@@ -35,7 +35,7 @@ def align_folder(settings, inspect=None):
         elif inputs.in_shard(path, settings.shard) and path not in report.done:
             report.add([row_of(path, outcome="unreadable", reason=reason)])
 
-    missing = (photo for photo in photos.photos(skip) if photo[0] not in report.done)
+    missing = (photo for photo in photos.of_shard(skip) if photo[0] not in report.done)
     code = 0
     try:
         for rows in workers.align_all(settings, missing, report.ignores_case):

@@ -39,7 +39,7 @@ class Input:
         if next(self.all_photos(lambda name, _reason: damaged.append(name)), None) is None and not damaged:
             raise UserError(f"input {settings.input}: no photos in it")
 
-    def photos(self, skip):
+    def of_shard(self, skip):
         """Yield (name, source) of each photo of the settings' shard, as they are found.
 
         A source is what `decode` takes.
@@ -73,7 +73,7 @@ class Input:
         """How many photos the settings' shard has; None where only reading them all tells."""
         if self.containers is not None and len(self.listings) < len(self.containers):
             return None
-        return sum(1 for _ in self.photos(lambda path, reason: None))
+        return sum(1 for _ in self.of_shard(lambda path, reason: None))
 
 
 def in_shard(relative, shard):

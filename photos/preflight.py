@@ -6,12 +6,10 @@ Imports neither TensorFlow nor the model.
 import collections
 import functools
 import hashlib
-import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from tqdm import tqdm
-
+from cli.machine import cores
+from cli.progress import Progress
 from errors import printable
 from photos import collection, decoding
 
@@ -71,13 +69,13 @@ def check(config, leave_out=()):
 
 def examine_all(photos):
     """The findings of `examine` for each photo, in order. Shows a bar on a terminal."""
-    bar = tqdm(total=len(photos), unit="file", file=sys.stderr, disable=None, leave=False)
-    numbers = range(len(photos))
-    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
+    numbers, progress = range(len(photos)), Progress("checking", len(photos))
+    with ThreadPoolExecutor(cores()) as pool:
         for start in numbers[::FILES_AT_A_TIME]:
             for findings in pool.map(functools.partial(examine, photos), numbers[start : start + FILES_AT_A_TIME]):
-                bar.update()
+                progress.advance()
                 yield findings
+    progress.close()
 
 
 def examine(photos, index):

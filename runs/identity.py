@@ -47,7 +47,7 @@ def share_images(known, listed, photos):
     remembered = {tuple(values) for values in known.values()}
     same_name = [index for index in map(photos.names.index, known) if index is not None]
     if not same_name and share_names:
-        return True  # the few that were kept are among those not remembered
+        return True  # they share names, but none whose fingerprint was kept: nothing speaks against it
     candidates = itertools.chain(same_name, spread(photos, FILES), renamed(photos, {size for size, _ in remembered}))
     return any(tuple(_fingerprint(photos, index) or ()) in remembered for index in candidates)
 

@@ -46,8 +46,11 @@ def blend(image, generated, mask):
     return np.clip(filled, -1, 1).astype(np.float32)
 
 
-def psnr(a, b, where):
-    """Peak signal-to-noise ratio in dB of a against b, both [S, S, C] in [-1, 1], where mask [S, S, 1] is 0."""
-    hole = np.broadcast_to(where < 0.5, a.shape)
+def psnr(a, b, mask=None):
+    """Peak signal-to-noise ratio in dB of a against b, both [S, S, C] in [-1, 1].
+
+    mask: [S, S, 1], 0 where they are compared; None: everywhere
+    """
+    hole = np.broadcast_to(True if mask is None else mask < 0.5, a.shape)
     error = np.mean((a[hole] - b[hole]) ** 2) if hole.any() else 0.0
     return float("inf") if error == 0 else 10 * np.log10(4 / error)  # the range is 2, its square 4

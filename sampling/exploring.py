@@ -4,11 +4,12 @@ import os
 
 import numpy as np
 
+import utils
 from cli.progress import Progress
 from errors import UserError
 from recognition import dlib_features
 from runs.loading import load_model
-from sampling import completion, figures, latents, projection, projection_files
+from sampling import blending, completion, figures, latents, projection
 from sampling.settings import ProjectionSettings
 
 MOST_NAMED = 12  # files that the last line lists
@@ -52,20 +53,21 @@ def walk(options, dcgan):
 
 def project(options, dcgan):
     """Search the z of photos, and print how near their pictures come. Raises UserError."""
-    pixels = projection_files.read(options.images, dcgan, options.align)
+    pixels = projection.read(options.images, dcgan, options.align)
     settings = ProjectionSettings(nIter=options.nIter, restarts=options.restarts, seed=options.seed)
     progress = Progress("searching", len(pixels) * options.nIter)
     *_, (_, z, generated) = projection.project(completion.Search(dcgan, settings), pixels, progress.advance)
     progress.close()
     distances = face_distances(pixels, generated)
-    for i, (photo, decibels) in enumerate(zip(options.images, projection.psnr(pixels, generated))):
+    for i, photo in enumerate(options.images):
+        decibels = blending.psnr(utils.transform(generated[i]), utils.transform(pixels[i]))
         print(f"{photo}: PSNR {decibels:.1f} dB" + (f", distance {distances[i]:.2f}" if distances is not None else ""))
     if distances is not None:
         print(
             "distance: of dlib's features; below 0.6 for most pairs of photos of one person, and 0.48 for the nearest "
             "of thousands of strangers"
         )
-    projection_files.write(options.out, options.images, pixels, generated, z)
+    projection.write(options.out, options.images, pixels, generated, z)
 
 
 def face_distances(pixels, generated):

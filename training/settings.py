@@ -1,7 +1,7 @@
 """The settings of a training run. Each one's name, default, valid values and help text are written here, once.
 
 train-dcgan.py makes its flags from them, settings.json keeps them beside the checkpoints, and DCGAN
-takes its keywords from them.
+takes its keywords from them. (model.py stands alone, so it repeats some defaults; a test holds them equal.)
 """
 
 import dataclasses

@@ -13,7 +13,7 @@ import numpy as np
 import utils
 from alignment.openface import AlignDlib
 from errors import UserError
-from sampling import blending, generation, latents, projection, projection_files
+from sampling import blending, generation, latents, projection
 from sampling.settings import ProjectionSettings, SearchSettings
 from webpage import html
 
@@ -76,9 +76,9 @@ class Callbacks:
         with read_once(upload):
             dcgan, _ = self.network()
             try:
-                return projection_files.read_aligned(upload, dcgan, self.aligner), "Aligned."
+                return projection.read_aligned(upload, dcgan, self.aligner), "Aligned."
             except UserError:  # an aligned face, perhaps
-                return projection_files.read([upload], dcgan)[0], "No face found: its central square."
+                return projection.read([upload], dcgan)[0], "No face found: its central square."
 
     def draw_faces(self, seed):
         """Faces of a seed -> their z, the gallery, and what to do next."""
@@ -124,7 +124,7 @@ class Callbacks:
         pixels, said = self.read(upload)
         photo = html.figure(pixels, said)
         for iteration, z, generated in projection.project(self.search(PROJECTION), pixels[None]):
-            near = projection.psnr(pixels[None], generated)[0]
+            near = blending.psnr(utils.transform(generated[0]), utils.transform(pixels))
             caption = f"{iteration} of {PROJECTION.nIter} iterations, PSNR {near:.1f} dB."
             yield photo, html.figure(generated[0], caption, z[0]), z[0]
 

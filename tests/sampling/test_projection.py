@@ -8,9 +8,10 @@ import pytest
 from conftest import face_photo, load_model, load_script
 from PIL import Image
 
+import utils
 from errors import UserError
 from model import DCGAN
-from sampling import completion, generation, latents, projection
+from sampling import blending, completion, generation, latents, projection
 from sampling.settings import ProjectionSettings, SearchSettings
 
 explore, complete = load_script("explore.py"), load_script("complete.py")
@@ -29,7 +30,9 @@ def test_a_generated_picture_is_found_again():
     settings = ProjectionSettings(nIter=200, outInterval=100)
     reports = list(projection.project(completion.Search(dcgan, settings), pixels))
     assert [iteration for iteration, *_ in reports] == [0, 100, 200]
-    first, last = (projection.psnr(pixels, reports[k][2]) for k in (0, -1))
+    first, last = (
+        np.array([blending.psnr(*map(utils.transform, pair)) for pair in zip(reports[k][2], pixels)]) for k in (0, -1)
+    )
     assert (last > first + 6).all() and (last > 30).all(), (first, last)
     np.testing.assert_array_equal(generation.generate(dcgan, reports[-1][1]), reports[-1][2])
 
@@ -56,15 +59,15 @@ def test_project_writes_each_photo_beside_its_picture_and_all_z(tiny_run, tmp_pa
 def test_a_photo_is_aligned_by_the_projects_own_aligner(trained, tmp_path):
     from alignment.inputs import decode
     from alignment.openface import AlignDlib
-    from sampling import projection_files
+    from sampling import projection
 
     face_photo(1).save(tmp_path / "raw.png")
     dcgan, _ = load_model(trained)
-    found = projection_files.read([str(tmp_path / "raw.png")], dcgan, align=True)
+    found = projection.read([str(tmp_path / "raw.png")], dcgan, align=True)
     np.testing.assert_array_equal(found[0], AlignDlib().align(64, decode(str(tmp_path / "raw.png"))))
     Image.new("RGB", (200, 200), "white").save(tmp_path / "wall.png")
     with pytest.raises(UserError, match=r"wall.png: no face found; give a photo with a larger face"):
-        projection_files.read([str(tmp_path / "wall.png")], dcgan, align=True)
+        projection.read([str(tmp_path / "wall.png")], dcgan, align=True)
 
 
 def test_a_direction_is_the_difference_of_means_of_numbers_or_files(tiny_run, tmp_path):

@@ -113,3 +113,19 @@ def test_rates_epochs_and_intervals_may_change_and_are_told(name):
     defining, allowed = config.compare(dataclasses.asdict(config) | {name: 123456})
     assert (len(defining), len(allowed)) == (0, 1)
     assert f"--{name}: 123456 before" in allowed[0]
+
+
+def test_the_models_own_defaults_are_those_of_the_flags():
+    """model.py stands alone, as the article's does, so it repeats them."""
+    import inspect
+
+    from model import DCGAN
+
+    parameters = inspect.signature(DCGAN).parameters.values()
+    own = {p.name: p.default for p in parameters if p.name in TrainSettings.__dataclass_fields__}
+    assert own == TrainSettings().keywords_of(DCGAN) and len(own) == 14
+
+
+def test_a_method_does_not_become_a_keyword():
+    """keywords_of looks at fields alone: a parameter named like a method gets nothing."""
+    assert TrainSettings().keywords_of(lambda seed, outputs, compare: None) == {"seed": 0}
