@@ -14,7 +14,7 @@ from cli.kinds import whole
 from devices import start
 from runs.naming import add_network_flags, use_name
 
-layout = cli.program.Later("webpage.layout")
+serving = cli.program.Later("webpage.serving")
 
 
 def flags():
@@ -31,7 +31,7 @@ def main(arguments):
     options = flags().parse_args(arguments)
     use_name(vars(options), arguments)
     start.set_up()
-    return layout.show(options.checkpoint_dir, options.port)
+    return serving.show(options.checkpoint_dir, options.port)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,9 @@
 
 import os
 import sys
-import tempfile
-import threading
 
 import gradio as gr
 
-from cli.program import raise_on_signals
 from errors import UserError
 from webpage import html
 from webpage.callbacks import SLIDERS, Callbacks
@@ -109,17 +106,3 @@ def serve(page, port):
         )[1]  # fmt: skip
     except OSError as error:
         raise UserError(f"--port {port}: is taken; give another one, or leave the flag out") from error
-
-
-def show(checkpoint_dir, port):
-    """Serve the page of a network until a signal comes -> the exit code. Raises UserError."""
-    with tempfile.TemporaryDirectory(prefix="dcgan-page-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # where uploads lie until they are read
-        page = build(checkpoint_dir)
-        print(f"the page: {serve(page, port)} (Ctrl-C ends it)")
-        raise_on_signals()
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt as interruption:
-            page.close()
-            return interruption.args[0]
