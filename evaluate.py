@@ -11,7 +11,7 @@ each beside the training face nearest to it, evaluation-STEP.png. docs/evaluatio
 import os
 
 import cli.program
-from cli.flags import Parser, make_folder
+from cli.flags import Parser
 from cli.settings import add_settings, from_options
 from devices import start
 from errors import UserError
@@ -19,7 +19,8 @@ from evaluation.settings import EvaluationSettings
 from runs.naming import add_network_flags, use_name
 from runs.network import find_network
 
-dlib_features, report = cli.program.Later("recognition.dlib_features"), cli.program.Later("evaluation.report")
+machine, report = cli.program.Later("cli.machine"), cli.program.Later("evaluation.report")
+dlib_features = cli.program.Later("recognition.dlib_features")
 
 
 def flags():
@@ -38,13 +39,13 @@ def check(checkpoint_dir, settings):
             raise UserError(f"--{flag} {folder}: no such folder or file")
     find_network(checkpoint_dir)
     try:
-        make_folder(*(("--out", settings.out) if settings.out else ("--checkpoint_dir", checkpoint_dir)))
+        machine.make_folder(*(("--out", settings.out) if settings.out else ("--checkpoint_dir", checkpoint_dir)))
     except UserError as error:
         raise UserError(f"{error}; name a folder that can be, with --out") from error
     if settings.cache_dir:
-        make_folder("--cache_dir", settings.cache_dir)
+        machine.make_folder("--cache_dir", settings.cache_dir)
     if settings.steps:
-        make_folder("--log_dir", settings.log_dir)
+        machine.make_folder("--log_dir", settings.log_dir)
     dlib_features.check_installed()
 
 

@@ -3,7 +3,6 @@
 import argparse
 import difflib
 import os
-import tempfile
 
 from errors import UserError
 
@@ -73,13 +72,3 @@ def check_writable(flag, path, ending=""):
         raise UserError(f"{flag} {path}: there is no folder {folder} that can be written to")
     if path and os.path.isdir(path):
         raise UserError(f"{flag} {path}: is a folder; name a file")
-
-
-def make_folder(flag, folder):
-    """Make a folder that can be written to. Raises UserError, naming the flag."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"{flag} {folder}: can't be written to ({error.strerror.lower()})") from error

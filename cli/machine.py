@@ -1,11 +1,14 @@
-"""What this process may take of the machine: cores and memory, within the limits of its control groups."""
+"""What this process may take of the machine: cores, memory, folders to write to."""
 
 import contextlib
 import math
 import os
 import re
+import tempfile
 
 import psutil
+
+from errors import UserError
 
 CGROUPS = "/sys/fs/cgroup"
 MEMBERSHIP = "/proc/self/cgroup"
@@ -57,3 +60,13 @@ def numbers(group, name, pattern=r"(-?\d+)"):
     except OSError:
         return []
     return [] if text.startswith("max") else [int(number) for number in re.findall(pattern, text, re.MULTILINE)]
+
+
+def make_folder(flag, folder):
+    """Make a folder that can be written to. Raises UserError, naming the flag."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{flag} {folder}: can't be written to ({error.strerror.lower()})") from error

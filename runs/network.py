@@ -4,19 +4,17 @@ import codecs
 import glob
 import os
 import re
-from typing import NamedTuple
+from collections import namedtuple
 
 from errors import UserError
 from runs.files import OUTPUTS, checkpoint_path, latest_steps, read_settings
 
 
-class Network(NamedTuple):
-    """A trained network on the disk."""
+class Network(namedtuple("Network", "directory step prefix settings")):
+    """A trained network on the disk: its folder, step, the prefix of its checkpoint's files, and its run's settings.
 
-    directory: str
-    step: int
-    prefix: str  # of the checkpoint's files
-    settings: dict | None  # of its run; None for a TF1 checkpoint of the original
+    The settings are a dict, or None for a TF1 checkpoint of the original.
+    """
 
 
 def find_network(directory, step=None, flag="--checkpoint_dir"):

@@ -4,8 +4,8 @@ import contextlib
 import dataclasses
 import functools
 
-from cli.flags import make_folder
 from cli.interruption import Interruption
+from cli.machine import make_folder
 from devices import choice, machines
 from devices.replicas import Replicas
 from photos import holdout
