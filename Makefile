@@ -10,6 +10,8 @@ PYTHON ?= python3
 EPOCH ?= $(if $(DATASET),25,24)
 ARGS ?=
 BIN := .venv/bin
+export PIP_USER = 0  # else `user = true` in pip's own settings breaks the installation
+unexport PYTHONSAFEPATH  # by which Python would not find the project's own modules
 
 .PHONY: setup train page test soak bench
 

@@ -15,7 +15,7 @@ from cli.flags import Parser, add_flag
 from cli.kinds import NAME, one_of
 from cli.settings import add_settings
 from devices import start
-from runs.files import folders_written
+from runs.files import HELD_OUT, folders_written, read_json
 from runs.naming import use_name
 from training.settings import GROUPS, PRESETS, TrainSettings
 
@@ -23,7 +23,7 @@ loop, preflight, live = map(cli.program.Later, ("training.loop", "photos.preflig
 LESS_MEMORY = "a smaller --batch_size (which begins a new run), more --devices, --cache off; what was saved is intact"
 EXITS = (
     "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
-    "130 or 143 interrupted after saving"
+    "129, 130 or 143 interrupted after saving (SIGHUP, Ctrl-C, SIGTERM)"
 )
 CROPPED = "images are always cropped to their central square; --crop 108 takes CelebA's central 108 pixels first"
 INSTEAD = {  # flags of bamos/dcgan-completion.tensorflow and carpedm20/DCGAN-tensorflow
@@ -81,7 +81,8 @@ def main(arguments):
     use_name(options, arguments)
     config = TrainSettings(**options)
     if check:
-        return preflight.check(config, folders_written(config.checkpoint_dir))
+        before = read_json(config.checkpoint_dir, HELD_OUT, list)
+        return preflight.check(config, folders_written(config.checkpoint_dir), before)
     strategy, device = start.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"), config.xla)
     evaluate = live.evaluator(config) if config.evaluate_every else None
     return loop.train(config, device, strategy, evaluate)

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import math
 import os
+import re
 import sys
 
 import numpy as np
@@ -68,29 +69,45 @@ def write_text(path, text):
 def whole_file(path):
     """Open a binary file for writing. It replaces `path` when it is complete, and vanishes after an error.
 
-    What lies at path.partial, a link for example, is removed and never written through. Raises OSError,
-    which names the path.
+    Until then it has a name of its own, path.XXXXXXXX.partial, so that no other process writes to it. Raises
+    OSError, which names the path.
     """
-    partial = f"{path}.partial"
+    partial = f"{path}.{os.urandom(4).hex()}.partial"
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(partial)
-        with open(partial, "xb") as file:  # x: refuses what appears there meanwhile, and links
+        with open(partial, "xb") as file:  # x: refuses what is there already, and links
             yield file
         os.replace(partial, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.remove(partial)
-        if isinstance(error, OSError) and error.filename is None:  # from a write, as on a full disk
-            error.filename = os.fspath(path)
+        if isinstance(error, OSError) and error.filename in (None, partial):  # None: a write, as on a full disk
+            error.filename, error.filename2 = os.fspath(path), None
         raise
+
+
+def whole_name(name):
+    """The name that a file was to get from whole_file, of what a killed process left of it; else None."""
+    match = re.fullmatch(r"(.*?)(\.[0-9a-f]{8})?\.partial", name)
+    return match and match[1]
+
+
+def sync_folder(path):
+    """Flush a folder's list of files to the disk, where its file system can. Raises OSError."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF):  # such as SMB shares
+            raise
+    finally:
+        os.close(folder)
 
 
 def lock(path):
     """Hold a file until it is closed or this process ends -> the open file, or None if another process holds it.
 
     Makes the file, but does not follow a link. Where the file system has no locks, warns and goes on.
-    Raises OSError.
+    Raises OSError if it can't be opened.
     """
     file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8")
     try:
@@ -99,8 +116,7 @@ def lock(path):
         file.close()
         return None
     except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
-            raise
-        print(f"warning: {os.path.dirname(path)}: its file system has no locks ({error.strerror.lower()}), so nothing "
+        reason = (error.strerror or str(error)).lower()
+        print(f"warning: {os.path.dirname(path)}: its file system has no locks ({reason}), so nothing "
               "stops a second run there; do not start one", file=sys.stderr)  # fmt: skip
     return file

@@ -7,8 +7,10 @@ import threading
 from alignment import inputs, workers
 from alignment.outputs import write_inspection_sheet
 from alignment.report import Report, row_of
-from cli.program import raise_on_signals
+from cli.interruption import Interruption
+from cli.machine import check_shared_memory
 from cli.progress import Progress
+from errors import printable
 from photos.containers import may_be_container
 
 
@@ -18,10 +20,10 @@ def align_folder(settings, inspect=None):
     settings: an AlignSettings
     inspect: path of a grid of faces to write at the end, or None
 
-    SIGINT and SIGTERM end it in good order. Raises UserError.
+    A signal ends it in good order. Raises UserError.
     """
+    check_shared_memory()
     photos = inputs.Input(settings)
-    raise_on_signals()
     os.makedirs(settings.output, exist_ok=True)
     report = Report(settings)
     before = report.counts.total()
@@ -36,15 +38,16 @@ def align_folder(settings, inspect=None):
             report.add([row_of(path, outcome="unreadable", reason=reason)])
 
     missing = (photo for photo in photos.of_shard(skip) if photo[0] not in report.done)
-    code = 0
-    try:
-        for rows in workers.align_all(settings, missing, report.ignores_case):
-            report.add(rows)
+    failed = []
+    with Interruption() as interruption:
+        aligned = workers.align_all(settings, missing, report.ignores_case, lambda: interruption.signal)
+        for rows in aligned:
+            failed += [row for row in rows if row["outcome"] == workers.FAILED]
+            report.add([row for row in rows if row["outcome"] != workers.FAILED])
             progress.text = in_words(report.counts)
             progress.advance(report.counts.total() - progress.done)
-    except KeyboardInterrupt as interruption:
-        code = interruption.args[0]
     progress.close()
+    code = interruption.exit_code
 
     total = report.counts.total()
     print(f"{in_words(report.counts)} of {total:,} photos" + ("" if code else f" in {settings.input}"))
@@ -54,7 +57,11 @@ def align_folder(settings, inspect=None):
     if skipped:
         print("not looked at: " + ", ".join(f"{what} ({n:,})" for what, n in skipped.most_common(8)))
     print(f"report: {report.path}")
-    if code:
+    if failed:
+        print(f"warning: {len(failed):,} photos could not be read now, such as {printable(failed[0]['input'])} "
+              f"({failed[0]['reason']}); the same command tries them again")  # fmt: skip
+        code = code or 1
+    if interruption.signal:
         print("interrupted; the same command continues from here")
     elif inspect and report.counts["face"]:
         write_inspection_sheet(settings.output, settings.size, inspect)

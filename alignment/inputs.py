@@ -106,7 +106,7 @@ def decode(source):
             file.seek(0)
             return np.asarray(decoding.open_rgb(file))
     except OSError as error:
-        raise decoding.PhotoError(error.strerror.lower()) from error
+        raise decoding.reading_error(error) from error
 
 
 @contextlib.contextmanager

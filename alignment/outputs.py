@@ -6,12 +6,14 @@ import os
 import random
 import re
 import tempfile
+import time
 
 import numpy as np
 
 import utils
 from photos import decoding
 
+HOUR = 3600  # seconds
 LONGEST = 120  # bytes of a name without its ending: eCryptfs takes 143 in all
 
 
@@ -32,6 +34,15 @@ def output_name(relative, ignores_case=False):
         digest = hashlib.sha256(os.fsencode(relative)).hexdigest()[:32]
         name = os.fsencode(name)[: LONGEST - 33].decode(errors="ignore") + "~" + digest
     return name + ".png"
+
+
+def remove_scraps(folder):
+    """Remove what killed processes left half written: no file takes an hour, also not that of another shard."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(FileNotFoundError):
+            if utils.whole_name(name) and os.stat(path).st_mtime < time.time() - HOUR:
+                os.remove(path)
 
 
 def ignores_case(folder):

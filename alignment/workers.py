@@ -5,11 +5,8 @@ import errno
 import itertools
 import multiprocessing
 import os
-import signal
-import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for
 
 import cv2
 
@@ -19,9 +16,13 @@ from alignment.openface import AlignDlib
 from alignment.outputs import output_name
 from alignment.report import row_of
 from alignment.settings import LANDMARKS
+from cli.interruption import leave_signals_to_parent
 from cli.machine import cores
+from errors import UserError
 from photos import decoding
 
+FAILED = "not read now"  # an outcome that is not recorded: another run tries again
+A_MOMENT = 0.5  # seconds until a signal is looked for
 PHOTOS_PER_TASK = 8  # handed to a worker at once, some 0.2 s of work
 BYTES_PER_TASK = 1 << 24  # as the photos of compressed containers travel
 # Read by OpenCV when it is loaded: refuse what Pillow would, and be quiet
@@ -33,7 +34,6 @@ class Worker:
 
     def __init__(self, settings, ignores_case):
         cv2.setNumThreads(1)
-        threading.Thread(target=end_with_parent, daemon=True).start()
         self.settings, self.ignores_case = settings, ignores_case
         self.aligner = AlignDlib(settings.predictor, settings.upsample)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libpng and libjpeg print their warnings there
@@ -46,7 +46,8 @@ class Worker:
             rgb = inputs.decode(source)
             boxes = self.aligner.getAllFaceBoundingBoxes(rgb)
         except decoding.PhotoError as error:
-            return row | dict(outcome="unreadable", reason=str(error))
+            passes = isinstance(error, decoding.PassingError)
+            return row | dict(outcome=FAILED if passes else "unreadable", reason=str(error))
         except MemoryError:
             return row | dict(outcome="unreadable", reason="out of memory")
         if not boxes:
@@ -69,12 +70,6 @@ class Worker:
         return row | dict(outcome="face", output=name)
 
 
-def end_with_parent():
-    """End this worker when the main process has ended, however that happened."""
-    wait_for([multiprocessing.parent_process().sentinel])
-    os._exit(1)
-
-
 worker = None  # of this process
 
 
@@ -89,10 +84,10 @@ def align_batch(settings, ignores_case, batch):
 
 
 def new_pool(workers):
-    """A pool of worker processes, which leave Ctrl-C to the main process."""
+    """A pool of worker processes, which leave signals to the main process."""
     os.environ.update(ENVIRONMENT)  # which they inherit
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    return ProcessPoolExecutor(workers, context, leave_signals_to_parent)
 
 
 def submitted(pool, *task):
@@ -105,10 +100,11 @@ def submitted(pool, *task):
         return failed
 
 
-def align_all(settings, found, ignores_case):
+def align_all(settings, found, ignores_case, stopped=lambda: False):
     """Align photos in worker processes. Yields lists of rows of the report, in the order of completion.
 
     ignores_case: whether the output's file system does
+    stopped: whether to end now; what the workers are busy with is not yielded
 
     Only a few batches are in progress at a time, so memory stays bounded. If a photo ends its worker,
     only that photo is lost: the batches in progress are done again, apart.
@@ -119,16 +115,16 @@ def align_all(settings, found, ignores_case):
         while True:
             for batch in itertools.islice(batches, 4 * number - len(pending)):
                 pending[submitted(pool, settings, ignores_case, batch)] = batch
-            if not pending:
+            if not pending or stopped():
                 return
             broken = False
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            for future in wait(pending, timeout=A_MOMENT, return_when=FIRST_COMPLETED).done:
                 try:
                     yield future.result()
                     del pending[future]
                 except BrokenProcessPool:
                     broken = True
-            if broken:
+            if broken and not stopped():
                 pool.shutdown(cancel_futures=True)
                 for batch in pending.values():
                     yield align_apart(settings, ignores_case, batch)
@@ -157,5 +153,18 @@ def align_apart(settings, ignores_case, batch):
     if len(batch) > 1:
         half = len(batch) // 2
         return [row for part in (batch[:half], batch[half:]) for row in align_apart(settings, ignores_case, part)]
+    check_libraries(settings)
     reason = "the process that read it ended (out of memory?)"
     return [row_of(batch[0][0], outcome="unreadable", reason=reason)]
+
+
+def check_libraries(settings):
+    """Raise UserError if dlib or OpenCV ends any process that loads it, so that no photo is to blame."""
+    try:
+        with new_pool(1) as pool:
+            pool.submit(align_batch, settings, False, []).result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "dlib or OpenCV ends the process that loads it: they may be built for another processor; to see what "
+            "happens, type: python -c 'import cv2, dlib'"
+        ) from error

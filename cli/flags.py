@@ -6,7 +6,7 @@ import os
 
 from errors import UserError
 
-EXITS = "0 done, 1 failed, 2 bad usage or data, 130 or 143 interrupted"
+EXITS = "0 done, 1 failed, 2 bad usage or data, 129, 130 or 143 interrupted (SIGHUP, Ctrl-C, SIGTERM)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,10 +65,12 @@ def check_empty(flag, folder):
 
 def check_writable(flag, path, ending=""):
     """Refuse a file that can't be written, or whose name ends otherwise than its content. Raises UserError."""
-    if path and not path.lower().endswith(ending):
+    if not path:
+        return
+    if not path.lower().endswith(ending):
         raise UserError(f"{flag} {path}: must end in {ending}")
-    folder = os.path.dirname(path or "") or "."
+    folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise UserError(f"{flag} {path}: there is no folder {folder} that can be written to")
-    if path and os.path.isdir(path):
+    if os.path.isdir(path):
         raise UserError(f"{flag} {path}: is a folder; name a file")

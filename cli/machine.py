@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import multiprocessing
 import os
 import re
 import tempfile
@@ -12,6 +13,7 @@ from errors import UserError
 
 CGROUPS = "/sys/fs/cgroup"
 MEMBERSHIP = "/proc/self/cgroup"
+CPUINFO = "/proc/cpuinfo"
 
 
 def cores():
@@ -60,6 +62,31 @@ def numbers(group, name, pattern=r"(-?\d+)"):
     except OSError:
         return []
     return [] if text.startswith("max") else [int(number) for number in re.findall(pattern, text, re.MULTILINE)]
+
+
+def check_processor():
+    """Refuse a processor without AVX, for which TensorFlow and dlib are not built: they would end. Raises UserError."""
+    try:
+        with open(CPUINFO) as file:
+            flags = re.search(r"^flags\s*:(.*)", file.read(), re.MULTILINE)
+    except OSError:
+        return
+    if flags and "avx" not in flags[1].split():
+        raise UserError(
+            "this processor has no AVX instructions, for which TensorFlow and dlib are built; use another machine or, "
+            "in a virtual one, a CPU model with AVX (QEMU: -cpu host)"
+        )
+
+
+def check_shared_memory():
+    """Refuse a machine where processes can't share a lock, as without /dev/shm. Raises UserError."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except OSError as error:
+        raise UserError(
+            f"worker processes can't share a lock here ({error.strerror.lower()}): they need a /dev/shm that can be "
+            "written to; type: mount -t tmpfs tmpfs /dev/shm, or start the container with --shm-size 64m"
+        ) from error
 
 
 def make_folder(flag, folder):

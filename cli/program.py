@@ -3,10 +3,10 @@
 Python 3.6 can read this file too, so that the import of it, a script's first, refuses an old Python in one line.
 """
 
+import errno
 import importlib
 import os
 import shlex
-import signal
 import sys
 
 from errors import UserError, printable
@@ -40,40 +40,34 @@ def run(main, less_memory="fewer programs beside it"):
 
     less_memory: what the user can do where memory does not suffice
     """
-    # Print each line at once, into a pipe too, and names of any bytes
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    sys.stderr.reconfigure(errors="backslashreplace")
+    keep_streams()
     debug = "--debug" in sys.argv
     try:
         code = main(sys.argv[1:])
     except UserError as error:
         code = _complain(error, error.exit_code, debug)
-    except ModuleNotFoundError as error:
-        package = error.name.split(".")[0]
+    except ImportError as error:
+        package = (error.name or "").split(".")[0] or _package_of(error)
         ours = any(os.path.exists(os.path.join(HERE, package + ending)) for ending in ("", ".py"))
-        message = "the package %s is not installed here; %s" % (package, how_to_install(package))
+        if isinstance(error, ModuleNotFoundError):
+            message = "the package %s is not installed here; %s" % (package, how_to_install(package))
+        else:
+            reason = str(error).splitlines()[0]
+            message = "the package %s is installed, but does not load (%s); " % (package, reason)
+            message += "use this project's own environment, without packages from elsewhere (PYTHONPATH); "
+            message += how_to_install()
         code = _complain(message, 1, debug or ours)
     except OSError as error:
         code = _complain(_in_words(error), 1, debug)
     except MemoryError:
         code = _complain("out of memory; what helps: " + less_memory, 1, debug)
     except KeyboardInterrupt:
-        code = _complain("interrupted; what was not saved before is lost", 130, debug)
+        code = _complain("interrupted; unsaved work is lost", 130, debug)
     except Exception as error:
         if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which is not imported here
             raise
         code = _complain("the device is out of memory; what helps: " + less_memory, 1, debug)
     sys.exit(code)
-
-
-def raise_on_signals():
-    """From now on, SIGINT and SIGTERM raise KeyboardInterrupt with the exit code that they ask for."""
-
-    def interrupt(number, _frame):
-        raise KeyboardInterrupt(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
 
 
 def how_to_install(package="tensorflow"):
@@ -86,6 +80,59 @@ def how_to_install(package="tensorflow"):
         return "type: " + make
     activate = "source " + shlex.quote(os.path.relpath(os.path.join(venv, "bin", "activate")))
     return "type: " + (activate if os.path.exists(venv) else make + ", then: " + activate)
+
+
+class Stream:
+    """A standard stream that outlives its reader: what can't be written any more is dropped, and is no error."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text):
+        """Write text, or drop it -> its length."""
+        self._attempt(self.stream.write, text)
+        return len(text)
+
+    def flush(self):
+        """Hand over what was written, or drop it."""
+        self._attempt(self.stream.flush)
+
+    def _attempt(self, function, *arguments):
+        try:
+            function(*arguments)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOSPC):  # which may pass: a slow reader, a full disk
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+        except ValueError:  # closed
+            pass
+
+
+def keep_streams():
+    """Make the standard streams last: open those that are closed, and let no broken one end the program."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which no file of ours must get
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))
+    # Print each line at once, into a pipe too, and names of any bytes
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    sys.stderr.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
+
+
+def _package_of(error):
+    """The package that an ImportError without a name comes from: the innermost one that its traceback passes."""
+    found, trace = "", error.__traceback__
+    while trace:
+        parts = trace.tb_frame.f_code.co_filename.split(os.sep)
+        found = parts[parts.index("site-packages") + 1] if "site-packages" in parts[:-1] else found
+        trace = trace.tb_next
+    return found or "that it needs"
 
 
 def _name():

@@ -75,7 +75,8 @@ def check_agreement(facts, replicas):
 class SharedInterruption(Interruption):
     """A signal to one machine, which ends the training of all after the same step: one at which losses are logged."""
 
-    def __init__(self, replicas, should_log):
+    def __init__(self, message, replicas, should_log):
+        super().__init__(message)
         self.replicas, self.should_log = replicas, should_log
 
     def signal_after(self, step):

@@ -3,8 +3,12 @@
 import contextlib
 import os
 import re
+import signal
 import sys
-import tempfile
+
+from cli.program import Later
+
+machine = Later("cli.machine")
 
 # What TensorFlow prints at every start, on every machine without a GPU.
 NOISE = re.compile(
@@ -16,21 +20,38 @@ NOISE = re.compile(
 
 @contextlib.contextmanager
 def quiet():
-    """Hold back what native code writes to stderr, then print it without the NOISE."""
+    """Pass on what native code writes to stderr, but for the NOISE.
+
+    A process of its own does, so that the last words of one that aborts are heard.
+    """
     sys.stderr.flush()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writer)
+        _pass_on(reader)
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
-            kept.seek(0)
-            for line in kept.read().decode(errors="replace").splitlines():
-                if not NOISE.search(line):
-                    print(line, file=sys.stderr)
+    os.dup2(writer, 2)
+    os.close(writer)
+    os.close(reader)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.waitpid(child, 0)
+
+
+def _pass_on(reader):
+    """Copy the lines from a pipe to stderr until it is closed, without the NOISE; then end this process."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError), open(reader, errors="replace") as lines:
+        for line in lines:
+            if not NOISE.search(line):
+                os.write(2, line.encode(errors="replace"))
+    os._exit(0)
 
 
 @contextlib.contextmanager
@@ -64,6 +85,7 @@ def set_up(deterministic=False, names=None, cluster=None, xla=False):
 
     The strategy is None for one device. Raises UserError for devices or files that are missing.
     """
+    machine.check_processor()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we report errors ourselves
     with quiet(), light_keras():
         from devices import choice  # which imports TensorFlow

@@ -1,5 +1,12 @@
-"""Reading .zip and .tar files, WebDataset's shards among them."""
+"""Reading .zip and .tar files, WebDataset's shards among them.
 
+What can't be read to its end is said: no photo is missed in silence.
+"""
+
+import bz2
+import gzip
+import lzma
+import posixpath
 import struct
 import tarfile
 import zipfile
@@ -7,10 +14,17 @@ import zlib
 
 from errors import UserError
 from photos.decoding import PhotoError
-from photos.members import ENDS_EARLY, MOST_BYTES, clean, listing, read_at, reason_to_skip
+from photos.members import MOST_BYTES, clean, listing, read_at, reason_to_skip, unread
 
-LOCAL = struct.Struct("<4s2xHH16xHH")  # of a zip member: signature, flags, method, lengths of its name and extra field
-ENCRYPTED = 1  # a bit of the flags
+LOCAL = struct.Struct("<4s2xHH4xLLLHH")  # of a zip member: signature, flags, method, CRC, sizes, lengths of texts
+ENCRYPTED, CRC_FOLLOWS = 1, 8  # bits of the flags
+BLOCK = 512  # bytes: what a tar file is made of
+MAGIC_AT = 257  # where "ustar" stands in a header
+SEARCHED = 1 << 22  # bytes that are searched for a header at a time
+LINKS = 40  # that are followed from one to the next
+SPARSE = -1  # the length of a sparse member, whose header is at its position
+BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)  # what a damaged rest raises
+OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}  # by a file's first bytes
 
 
 def list_zip(path, prefix, wanted):
@@ -20,23 +34,37 @@ def list_zip(path, prefix, wanted):
             entries = ((i.filename, i.header_offset, i.compress_size) for i in archive.infolist() if not i.is_dir())
             return listing(entries, prefix, wanted)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, struct.error) as error:
-        raise UserError(
-            f"{path}: its list of members can't be read ({error}); it is damaged, so copy it again from its source"
-        ) from error
+        if "multiple disks" in str(error):
+            remedy = f"it is a part of a split archive; join the parts first: zip -s 0 {path} --out whole.zip"
+        else:
+            remedy = f"its list of members can't be read ({error}); it is damaged, so copy it again from its source"
+        raise UserError(f"{path}: {remedy}") from error
 
 
 def read_zip(path, position, length):
     """The member whose local header is at a position, `length` bytes long as it is stored. Raises PhotoError."""
-    signature, flags, method, name, extra = LOCAL.unpack(read_at(path, position, LOCAL.size))
+    header = LOCAL.unpack(read_at(path, position, LOCAL.size))
+    signature, flags, method, crc, _, _, name, extra = header
     if signature != b"PK\x03\x04":
         raise PhotoError("no member at its place in the container")
     if flags & ENCRYPTED:
-        raise PhotoError("encrypted")
-    content = read_at(path, position + LOCAL.size + name + extra, length)
-    if method == zipfile.ZIP_STORED:
-        return content
-    if method != zipfile.ZIP_DEFLATED:
+        raise PhotoError("encrypted: unpack the archive with its password first")
+    start = position + LOCAL.size + name + extra
+    content = read_at(path, start, length)
+    if flags & CRC_FOLLOWS:
+        after = read_at(path, start + length, 8)
+        crc = int.from_bytes(after[4:] if after.startswith(b"PK\x07\x08") else after[:4], "little")
+    if method == zipfile.ZIP_DEFLATED:
+        content = inflate(content)
+    elif method != zipfile.ZIP_STORED:
         raise PhotoError(f"compressed by method {method} of .zip files; stored and deflated members are read")
+    if zlib.crc32(content) != crc:
+        raise PhotoError("damaged: its bytes have another checksum (CRC) than the archive has of it")
+    return content
+
+
+def inflate(content):
+    """Deflated bytes -> what they were, MOST_BYTES at most. Raises PhotoError."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         content = inflater.decompress(content, MOST_BYTES)
@@ -48,58 +76,206 @@ def read_zip(path, position, length):
 
 
 def list_tar(path, prefix, wanted):
-    """The photos in an uncompressed .tar file -> Listing. Raises UserError.
+    """The photos in an uncompressed .tar file -> Listing, with what could not be read. Raises UserError.
 
-    Where the file ends early, the members up to there count; opening the last one may say that it is truncated too.
+    Links to members of the archive count as photos of their own.
     """
-    cut = []
-    with open_tar(path, "r:") as archive:
-        members = ((m.name, m.offset_data, m.size) for m in each_member(archive, cut))
-        found = listing(members, prefix, wanted)
-    return found._replace(damaged=ENDS_EARLY) if cut else found
+    with open(path, "rb") as file:
+        tar = Tar(file, path)
+        entries, links = [], []
+        for member in tar.members():
+            if member.isreg():
+                place = (member.offset, SPARSE) if member.issparse() else (member.offset_data, member.size)
+                entries.append((member.name, *place))
+            elif not reason_to_skip(clean(member.name), wanted):
+                links.append(member)
+        skipped = resolve(links, {clean(name): place for name, *place in entries} if links else {}, entries)
+    found = listing(entries, prefix, wanted)
+    found.skipped.update(skipped)
+    return found._replace(damaged=tar.damage())
+
+
+def resolve(links, places, entries):
+    """Add links to members of their archive to its entries -> {reason: how many are none}."""
+    targets = {clean(link.name): target_of(link) for link in links}
+    skipped = {}
+    for link in links:
+        name, followed = clean(link.name), 0
+        while name in targets and name not in places and followed < LINKS:
+            name, followed = targets[name], followed + 1
+        if name in places:
+            entries.append((link.name, *places[name]))
+        else:
+            skipped["link to nothing in its archive"] = skipped.get("link to nothing in its archive", 0) + 1
+    return skipped
+
+
+def target_of(link):
+    """The name of the member that a link leads to, which is never out of the archive."""
+    folder = "" if link.islnk() else posixpath.dirname(link.name)  # hard links have whole names
+    return clean(posixpath.join(folder, link.linkname))
+
+
+def read_tar(path, position, length):
+    """The member at a position. Raises PhotoError."""
+    if length != SPARSE:
+        return read_at(path, position, length)
+    try:
+        with open(path, "rb") as file:
+            file.seek(position)
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                return archive.extractfile(archive.next()).read(MOST_BYTES)
+    except BROKEN as error:
+        raise PhotoError("a sparse member that is damaged") from error
 
 
 def each_in_tar(path, prefix, wanted):
-    """Yield (name, bytes) of each photo in a .tar file, compressed or not, from start to end.
+    """Yield (name, bytes) of each photo in a compressed .tar file, from start to end, then those that are links.
 
-    Raises PhotoError where the file ends early, and UserError if it is no .tar file.
+    Raises PhotoError where something could not be read, after all that could.
     """
-    cut = []
-    with open_tar(path, "r|*") as archive:
-        for member in each_member(archive, cut):
+    with opened_tar(path) as file:
+        tar, links = Tar(file, path), []
+        for member in tar.members():
             name = clean(member.name)
             if not reason_to_skip(name, wanted):
-                try:
-                    yield prefix + name, archive.extractfile(member).read(MOST_BYTES)
-                except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-                    cut.append(error)
-                    break
-    if cut:
-        raise PhotoError(ENDS_EARLY)
+                if member.isreg():
+                    content = tar.content(member)
+                    if content is not None:
+                        yield prefix + name, content
+                else:
+                    links.append(member)
+    if links:
+        yield from each_link(path, prefix, links)
+    if tar.damage():
+        raise PhotoError(tar.damage())
 
 
-def open_tar(path, mode):
-    """A .tar file, opened. Raises UserError."""
+def each_link(path, prefix, links):
+    """Yield (name, bytes) of each link to a member of a compressed .tar file, which is read once more."""
+    targets = {clean(link.name): target_of(link) for link in links}
+    names = {}
+    for name in targets:
+        target, followed = targets[name], 0
+        while target in targets and followed < LINKS:
+            target, followed = targets[target], followed + 1
+        names.setdefault(target, []).append(name)
+    with opened_tar(path) as file:
+        tar = Tar(file, path)
+        for member in tar.members():
+            if member.isreg() and (wanting := names.pop(clean(member.name), None)):
+                content = tar.content(member)
+                yield from ((prefix + name, content) for name in wanting if content is not None)
+
+
+def opened_tar(path):
+    """A compressed .tar file as a file of what it holds. Raises UserError."""
+    with open(path, "rb") as file:
+        opener = OPENERS[file.read(2)]
     try:
-        return tarfile.open(path, mode)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        file = opener(path)
+        file.peek(1)
+        return file
+    except BROKEN as error:
         raise UserError(f"{path}: can't be read as a .tar file ({error}); copy it again from its source") from error
 
 
-def each_member(archive, cut):
-    """Yield the regular files in an opened .tar file, and forget them. The error of a damaged rest goes into `cut`."""
-    end = 0
-    while True:
+class Tar:
+    """The members of a .tar file, and which of its bytes could not be read.
+
+    tarfile takes a damaged header for the end, and what follows an end mark for nothing. Here the next header is
+    searched: so photos behind it are read, also those of another archive that was appended.
+
+    Raises UserError for what is no .tar file.
+    """
+
+    def __init__(self, file, path):
+        self.file, self.gaps = file, []  # the gaps: (from, to) in bytes of the uncompressed file; to: None for its end
+        self.cut = False  # whether it ends without an end mark
         try:
-            member = archive.next()
-        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
-            cut.append(error)
-            return
-        if member is None:
-            return
-        if member.size < 0 or member.offset < end:
-            cut.append("a member of negative length")
-            return
-        end, archive.members = member.offset_data, []
-        if member.isreg() and not member.issparse():
-            yield member
+            self.archive = tarfile.open(fileobj=file, mode="r:")
+        except BROKEN as error:
+            first = self.search_after(0)
+            if first is None:
+                why = f"can't be read as a .tar file ({error}); copy it again from its source"
+                raise UserError(f"{path}: {why}") from error
+            file.seek(first)
+            self.archive = tarfile.open(fileobj=file, mode="r:")
+
+    def members(self):
+        """Yield the regular files and links, and forget them."""
+        at = 0
+        while True:
+            try:
+                member = self.archive.next()
+                if member is None or member.size < 0 or member.offset < at:
+                    at = self.continue_after(max(at, self.archive.offset))
+                else:
+                    at, self.archive.members = member.offset + BLOCK, []
+                    if member.isreg() or member.issym() or member.islnk():
+                        yield member
+                    continue
+            except BROKEN:  # a header that makes no sense, or the rest is missing
+                at = self.search_after(max(at, self.archive.offset + BLOCK))
+            if at is None:
+                return
+            self.archive.offset = at
+
+    def content(self, member):
+        """The bytes of a member; None where they can't be read, which is a gap."""
+        try:
+            content = self.archive.extractfile(member).read(MOST_BYTES)
+        except BROKEN:
+            content = None
+        if content is None or len(content) < min(member.size, MOST_BYTES):
+            self.gaps.append((member.offset, None))
+            return None
+        return content
+
+    def continue_after(self, at):
+        """Where the next header is, from a place on where tarfile finds none; None at the end."""
+        self.file.seek(at)
+        start, zeros = at, True
+        while zeros:
+            block = self.file.read(BLOCK)
+            zeros = len(block) == BLOCK and not block.strip(b"\0")
+            at += BLOCK * zeros
+        if not block.strip(b"\0"):
+            self.cut = self.cut or at == start
+            return None
+        return at if is_header(block) else self.search_after(at)
+
+    def search_after(self, at):
+        """Where the next header after a place is, which ends a gap; None if there is none any more."""
+        if self.gaps and self.gaps[-1][1] is None:  # which the rest belongs to
+            return None
+        start, found = at, None
+        try:
+            while found is None:
+                self.file.seek(at)
+                part = self.file.read(SEARCHED)
+                places = range(0, len(part) - BLOCK + 1, BLOCK)
+                found = next((at + place for place in places if is_header(part[place : place + BLOCK])), None)
+                if len(part) < SEARCHED:
+                    break
+                at += SEARCHED
+        except BROKEN:  # a compressed file that ends early, or whose checksum is another
+            pass
+        self.gaps.append((start, found))
+        return found
+
+    def damage(self):
+        """What could not be read, in words; None if all could."""
+        if self.gaps:
+            return unread(self.gaps)
+        return "truncated: it ends without an end mark, so photos may be missing" if self.cut else None
+
+
+def is_header(block):
+    """Whether a block is the header of a member: its checksum is right, and it is no empty one."""
+    if len(block) < BLOCK or block[MAGIC_AT : MAGIC_AT + 5] != b"ustar":
+        return False
+    try:
+        return tarfile.nti(block[148:156]) in tarfile.calc_chksums(block)
+    except tarfile.HeaderError:
+        return False

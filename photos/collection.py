@@ -10,7 +10,7 @@ import numpy as np
 
 from errors import UserError, printable
 from photos import containers, finding
-from photos.decoding import PhotoError
+from photos.decoding import reading_error
 from photos.members import Member
 from photos.names import JoinedNames, Names, append
 
@@ -58,7 +58,7 @@ class Photos:
         try:
             return open(source, "rb")
         except OSError as error:
-            raise PhotoError(error.strerror.lower()) from error
+            raise reading_error(error) from error
 
     @property
     def in_order_only(self):

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
 
+from cli.interruption import leave_signals_to_parent
 from cli.machine import cores
 from errors import UserError
 from photos import archives, members, records, tables
@@ -35,7 +36,7 @@ KINDS = {
     for kind in (
         Kind(".rec", records.list_members, records.read),
         Kind(".zip", archives.list_zip, archives.read_zip),
-        Kind(".tar", archives.list_tar),
+        Kind(".tar", archives.list_tar, archives.read_tar),
         Kind("compressed .tar", None, None, archives.each_in_tar, any_order=False),
         Kind(".parquet", tables.list_parquet, tables.read_parquet, tables.each_in_parquet, tables.open_parquet, False),
         Kind(".tsv", tables.list_tsv, tables.read_tsv, tables.each_in_tsv),
@@ -121,5 +122,5 @@ def list_containers(found, wanted):
         if (time.monotonic() - began) / number * (len(found) - number) > SLOW:
             break
     if rest := found[number:]:
-        with ProcessPoolExecutor(min(len(rest), cores()), get_context("spawn")) as pool:
+        with ProcessPoolExecutor(min(len(rest), cores()), get_context("spawn"), leave_signals_to_parent) as pool:
             yield from pool.map(functools.partial(Container.list, wanted=wanted), rest)

@@ -70,6 +70,7 @@ class ImageData:
         training, held_out = split(found.root, found.names) if split else (slice(None), [])
         self.held_out, found = found.names[held_out], found.take(training)
         self.found, self.photos, self.bad = len(found), found.take(slice(train_size)), dict(found.damaged)
+        self.passing = {}  # as bad, of what could not be read for a reason that may pass: it is not remembered
         self.names = self.photos.names
         self.bad_allowed = decoding.bad_allowed(max_bad, len(self.photos))
         if len(self.photos) < batch_size:
@@ -141,6 +142,8 @@ class ImageData:
         yield f"cache: {kept} images stay in memory once read, {self.cache.nbytes / 1e6:,.0f} MB"
         if skipped := self.photos.skipped:
             yield "skipped: " + ", ".join(f"{count:,} ({reason})" for reason, count in skipped.most_common(8))
+        for container, reason in self.photos.damaged.items():
+            yield f"warning: {container}: {reason}"
         if len(self.photos) < FEW:
             yield f"warning: {len(self.photos):,} images are few; a DCGAN needs thousands to draw varied faces"
 
@@ -179,21 +182,22 @@ class ImageData:
                 try:
                     return self.decode(index)
                 except decoding.PhotoError as error:
-                    self.bad[name] = str(error)
+                    (self.passing if isinstance(error, decoding.PassingError) else self.bad)[name] = str(error)
                     self.check_bad()
             index = (index + 1) % len(self.photos)
 
     def check_bad(self):
         """Raise UserError if more files are broken than allowed."""
-        if len(self.bad) > self.bad_allowed:
+        if len(self.bad) + len(self.passing) > self.bad_allowed:
             remedy = "; --check lists all of them and how to fix them, --max_bad says how many are allowed"
             raise UserError(self.bad_report() + remedy)
 
     def bad_report(self):
         """One message that names the files that do not decode, the first few of them."""
-        files = "1 file does" if len(self.bad) == 1 else f"{len(self.bad):,} files do"
-        first = printable(", ".join(f"{path} ({reason})" for path, reason in sorted(self.bad.items())[:5]))
-        return f"{self.flag} {self.photos.path}: {files} not decode: {first}" + (", …" if len(self.bad) > 5 else "")
+        bad = self.bad | self.passing
+        files = "1 file does" if len(bad) == 1 else f"{len(bad):,} files do"
+        first = printable(", ".join(f"{path} ({reason})" for path, reason in sorted(bad.items())[:5]))
+        return f"{self.flag} {self.photos.path}: {files} not decode: {first}" + (", …" if len(bad) > 5 else "")
 
     def batch(self, epoch, idx, rows=slice(None)):
         """Batch idx of an epoch, or those rows of it: uint8 [batch_size, image_size, image_size, c_dim]."""

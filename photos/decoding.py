@@ -1,6 +1,7 @@
 """Decoding any photo safely, as a viewer shows it."""
 
 import contextlib
+import errno
 import functools
 import io
 import math
@@ -15,6 +16,8 @@ from PIL import ExifTags, Image
 # to Ghostscript) are left out, since photos may come from anywhere.
 FORMATS = "PNG JPEG BMP WEBP GIF TIFF JPEG2000 AVIF PPM TGA PSD ICO DDS QOI SGI SUN PCX".split()
 MAX_PIXELS = 89_478_485  # Pillow's own limit, above which it suspects a decompression bomb
+# Errors of a file that last; the others are those of a disk or a network, which may pass
+LASTING = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 MOST_REPAIRED = 256 << 20  # bytes of a file that is read as a whole
 # What each EXIF orientation asks for: swap height and width, then step through rows and columns
 TURNS = {
@@ -30,8 +33,17 @@ class PhotoError(Exception):
     """A file that does not decode to an image. The message is the reason, without the path."""
 
 
+class PassingError(PhotoError):
+    """A photo that could not be read now, though it may be later: the disk or the network failed, not the photo."""
+
+
 class TooLargeError(PhotoError):
     """A photo of more than MAX_PIXELS."""
+
+
+def reading_error(error):
+    """The PhotoError of an OSError that a file gave when it was opened or read."""
+    return (PhotoError if error.errno in LASTING else PassingError)(error.strerror.lower())
 
 
 def header(file):
@@ -116,7 +128,9 @@ def _attempt(file, read):
             raise TooLargeError(f"more than {MAX_PIXELS:,} pixels") from error
         except Exception as error:  # a decoder may raise anything on a broken file
             first = first or error
-    raise PhotoError(_reason(first)) from first
+    if isinstance(first, OSError) and first.errno and first.strerror:
+        raise reading_error(first) from first
+    raise PhotoError(_reason(first, file)) from first
 
 
 def _candidates(file):
@@ -189,12 +203,23 @@ def bad_allowed(share, files):
     return min(math.ceil(share * files), files - 1)
 
 
-def _reason(error):
+def _reason(error, file):
     """Why a file does not decode, in one line."""
     if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image, or in a format that this program does not read"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+        return _what_else(file) or "not an image, or in a format that this program does not read"
     if isinstance(error, MemoryError):
         return "out of memory"
     return str(error).split("\n")[0] or type(error).__name__
+
+
+def _what_else(file):
+    """What a file holds in place of a photo, if it is one of the usual things; else None."""
+    opened = contextlib.nullcontext(file) if hasattr(file, "read") else open(file, "rb")
+    with contextlib.suppress(OSError), opened as binary:
+        binary.seek(0)
+        start = binary.read(512).lstrip().lower()
+        if start.startswith(b"version https://git-lfs"):
+            return "a Git LFS pointer in place of the photo; type: git lfs pull"
+        if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<error", b'{"')):
+            return "a server's answer in place of the photo, such as a web page: the download failed"
+    return None

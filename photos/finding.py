@@ -1,5 +1,6 @@
 """Finding photos below a folder."""
 
+import errno
 import os
 import stat
 
@@ -38,7 +39,7 @@ def walk_photos(folder, skip, wanted=is_image, leave_out=()):
         try:
             with os.scandir(os.path.join(folder, inner)) as entries:
                 entries = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
+        except PermissionError as error:  # other errors, of a disk or a network, end the search
             skip(inner, f"folder: {error.strerror.lower()}")
             continue
         subfolders = []
@@ -47,6 +48,8 @@ def walk_photos(folder, skip, wanted=is_image, leave_out=()):
             try:
                 info = entry.stat()
             except OSError as error:  # a broken link, a link to itself, a folder that may not be entered
+                if error.errno not in (errno.ENOENT, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG):
+                    raise
                 skip(relative, "broken link" if entry.is_symlink() else error.strerror.lower())
                 continue
             if entry.name.startswith("."):

@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photos.decoding import PhotoError
+from photos.decoding import PhotoError, reading_error
 from photos.names import Names
 
 MOST_BYTES = 256 << 20  # of one member, so that no container fills the memory
 MOST_OPEN = 200  # files that stay open; systems allow a process 256 or more
 TRUNCATED = "truncated: its container ends early"
-ENDS_EARLY = "truncated: the container ends early, and photos may be missing"
 ODD = re.compile(r"\0|\\|//|(^|/)\.{1,2}(/|$)|^/")  # what a cleaned name does not have
 
 _descriptors = {}  # of this process: {path: file descriptor}
@@ -44,6 +43,18 @@ class Member(NamedTuple):
         return self.reader(self.path, self.position, self.length)
 
 
+def unread(gaps, size=None):
+    """What could not be read of a container, in words.
+
+    gaps: (from, to) of each, in bytes; to: None for the end
+    size: of the whole, where it is known
+    """
+    start, end = gaps[0]
+    where = f"from byte {start:,} on" if end is None else f"from byte {start:,} to {end:,}"
+    more = f" and in {len(gaps) - 1} more places" if gaps[1:] else ""
+    return f"damaged: it can't be read {where}{f' of {size:,}' if size else ''}{more}, and photos may be missing"
+
+
 def read_at(path, position, length):
     """`length` bytes from a position of a file. Raises PhotoError if they are too many or not all there.
 
@@ -61,7 +72,7 @@ def read_at(path, position, length):
             if len(_descriptors) >= MOST_OPEN or _descriptors.setdefault(path, descriptor) != descriptor:
                 os.close(descriptor)
     except OSError as error:
-        raise PhotoError(error.strerror.lower()) from error
+        raise reading_error(error) from error
     if len(content) < length:
         raise PhotoError(TRUNCATED)
     return content

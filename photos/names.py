@@ -3,13 +3,22 @@
 import bisect
 import hashlib
 import itertools
-import os
 from array import array
 
 import numpy as np
 
 DIGITS = 10  # of a record or row number, so that the order of names is the order of numbers
 AT_A_TIME = 1 << 18  # names that are Python objects at once
+
+
+def encoded(name):
+    """A name as bytes: UTF-8, whatever the locale says, with the bytes of names that are no text."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def decoded(name):
+    """The name that `encoded` made the bytes of."""
+    return name.decode("utf-8", "surrogateescape")
 
 
 def append(column, values):
@@ -25,7 +34,7 @@ class Names:
 
     def __init__(self, names=()):
         characters, lengths, names = bytearray(), array("q"), iter(names)
-        while some := [os.fsencode(name) for name in itertools.islice(names, AT_A_TIME)]:
+        while some := [encoded(name) for name in itertools.islice(names, AT_A_TIME)]:
             characters += b"".join(some)
             lengths.extend(map(len, some))
         self.characters = np.frombuffer(characters, np.uint8)
@@ -42,7 +51,7 @@ class Names:
         """prefix + each number, an int64 array, padded to DIGITS."""
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= 10**DIGITS):
             return cls(f"{prefix}{number:0{DIGITS}d}" for number in numbers)
-        start = np.frombuffer(os.fsencode(prefix), np.uint8)
+        start = np.frombuffer(encoded(prefix), np.uint8)
         table = np.empty([len(numbers), len(start) + DIGITS], np.uint8)
         table[:, : len(start)] = start
         powers = 10 ** np.arange(DIGITS - 1, -1, -1)
@@ -62,7 +71,7 @@ class Names:
             return type(self)(self[index] for index in which)
         which = range(len(self))[which]
         start = self.ends[which - 1] if which else 0
-        return os.fsdecode(self.characters[start : self.ends[which]].tobytes())
+        return decoded(self.characters[start : self.ends[which]].tobytes())
 
     def __iter__(self):
         for at in range(0, len(self), AT_A_TIME):
@@ -70,7 +79,7 @@ class Names:
             start = first = int(self.ends[at - 1]) if at else 0
             block = self.characters[first : ends[-1]].tobytes()
             for end in ends:
-                yield os.fsdecode(block[start - first : end - first])
+                yield decoded(block[start - first : end - first])
                 start = end
 
     def __eq__(self, other):

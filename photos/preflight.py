@@ -11,12 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from cli.machine import cores
 from cli.progress import Progress
 from errors import printable
-from photos import collection, decoding
+from photos import collection, decoding, holdout
 
 FILES_AT_A_TIME = 1024  # handed to the threads
 COPIES_NAMED = 100
 # How to fix a file, by a part of the reason why it does not decode
 REMEDIES = {
+    "git lfs": "fetch them with: git lfs pull",
+    "server's answer": "download them again",
+    "encrypted": "unpack the archive with its password first",
+    "checksum": "copy the archive again from its source",
+    "damaged": "copy them again from their source",
     "truncated": "copy them again from their source, or delete them",
     "not an image": "save them as PNG or JPEG with a picture editor, or delete them",
     "empty": "copy them again from their source, or delete them",
@@ -26,16 +31,19 @@ REMEDIES = {
 }
 
 
-def check(config, leave_out=()):
+def check(config, leave_out=(), before=None):
     """Read every file that training with `config` would, and print what was found -> exit code.
 
     leave_out: folders that a run has written to, beside those that config names
+    before: the names of the photos that the run holds out, if it has begun
 
-    0, or 2 where more files are bad than --max_bad allows. Raises UserError for a data set
-    that is missing or holds no images.
+    0, or 2 where more files are bad than --max_bad allows, or a container can't be read to its end. Raises
+    UserError for a data set that is missing or holds no images.
     """
     leave_out = [*config.outputs().values(), *leave_out]
-    photos = collection.find(config.dataset, leave_out=leave_out).take(slice(config.train_size))
+    found = collection.find(config.dataset, leave_out=leave_out)
+    training, _ = holdout.split(found.root, found.names, config.hold_out, config.partition, before)
+    photos = found.take(training).take(slice(config.train_size))
     modes, sizes = collections.Counter(), collections.Counter()
     originals, copies, bad = {}, [], collections.defaultdict(list)
     for path, (digest, mode, size, reason) in zip(photos.names, examine_all(photos)):
@@ -64,7 +72,8 @@ def check(config, leave_out=()):
         print_list(f"bad, {what}", lines, len(lines))
     share = number / len(photos)
     print(f"bad: {number:,} ({share:.2%}; --max_bad allows {config.max_bad:.2%})")
-    return 0 if number <= decoding.bad_allowed(config.max_bad, len(photos)) else 2
+    allowed = decoding.bad_allowed(config.max_bad, len(photos))
+    return 0 if number <= allowed and not photos.damaged else 2
 
 
 def examine_all(photos):
@@ -98,7 +107,7 @@ def examine(photos, index):
 
 def remedy(reason):
     """How to fix files that do not decode for this reason."""
-    return next(how for part, how in REMEDIES.items() if part in reason)
+    return next(how for part, how in REMEDIES.items() if part in reason.lower())
 
 
 def counts(counter):

@@ -17,7 +17,7 @@ import numpy as np
 
 from errors import UserError
 from photos.decoding import PhotoError
-from photos.members import ENDS_EARLY, TRUNCATED, Listing, read_at
+from photos.members import TRUNCATED, Listing, read_at, unread
 from photos.names import DIGITS, Names
 
 MAGIC = b"\x0a\x23\xd7\xce"
@@ -40,16 +40,16 @@ def list_members(path, prefix, wanted=None):
         keys, positions = read_index(index, path, size)
         ends = np.append(np.unique(positions), size)
         lengths = ends[np.searchsorted(ends, positions, side="right")] - positions
-        images, rest = look_into_small(path, positions, lengths), 0
+        images, gaps = look_into_small(path, positions, lengths), []
     else:
-        keys, positions, lengths, images, rest = scan(path, size)
+        keys, positions, lengths, images, gaps = scan(path, size)
     skipped = {"record without an image": int((~images).sum())} if not images.all() else {}
     keys, positions, lengths = keys[images], positions[images], lengths[images]
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     if (keys[1:] == keys[:-1]).any() or (len(keys) and not 0 <= keys[0] <= keys[-1] < 10**DIGITS):
         keys = order = np.arange(len(keys))
-    damaged = ENDS_EARLY if rest else None
+    damaged = unread(gaps, size) if gaps else None
     return Listing(Names.numbered(prefix, keys), positions[order], lengths[order], skipped, damaged)
 
 
@@ -113,13 +113,13 @@ def unpack_kind(kind):
 
 
 def scan(path, size):
-    """Find the records of a file without .idx -> keys, positions, lengths, which hold an image, bytes left at the end.
+    """Find the records of a file without .idx -> keys, positions, lengths, which hold an image, gaps (as of unread).
 
-    A last record that the file cuts off is listed: opening it says that it is truncated. Raises
-    UserError where a record should begin and does not.
+    A last record that the file cuts off is listed: opening it says that it is truncated. Where no record is, the
+    next one is searched: the magic number stands nowhere else at a multiple of 4. Raises UserError if there is none.
     """
-    keys, positions, lengths, images = array("q"), array("q"), array("q"), array("b")
-    at = start = first = key = 0
+    keys, positions, lengths, images, gaps = array("q"), array("q"), array("q"), array("b"), []
+    at = start = first = key = back = 0
     image, block, wanted = True, b"", BLOCK
     with open(path, "rb") as file:
         while at + PART.size <= size:
@@ -127,23 +127,54 @@ def scan(path, size):
                 start, block = at, os.pread(file.fileno(), wanted, at)
             head = block[at - start : at - start + HEAD]
             magic, kind = PART.unpack_from(head)
-            if magic != MAGIC:
-                raise UserError(
-                    f"{path}: has no record at byte {at:,} of {size:,}, after {len(keys):,} records; "
-                    "it is damaged, so copy it again from its source"
-                )
             flag, length = unpack_kind(kind)
+            end = at + PART.size + (length + 3) // 4 * 4
+            if magic != MAGIC or find_magic(block, at - start + PART.size, end - start) is not None:
+                # Or the length of the record before is wrong: there may be others in what it claims
+                found = search(file, at + 4 if magic == MAGIC else back, size)
+                gaps.append((at, found))
+                if found is None:
+                    break
+                at, back, wanted, block = found, found + 4, BLOCK, b""
+                continue
+            back = at + 4
             if flag in (0, 1):
                 first, image = at, holds_image(head)
                 key = HEADER.unpack_from(head, PART.size)[2] % (1 << 63) if len(head) == HEAD else 0
             wanted = BLOCK if length < LARGE else HEAD
-            at += PART.size + (length + 3) // 4 * 4
+            at = end
             if flag in (0, 3) or at + PART.size > size:
                 keys.append(key)
                 positions.append(first)
                 lengths.append(at - first)
                 images.append(image)
-    return (*(np.array(column, np.int64) for column in (keys, positions, lengths)), np.array(images, bool), size - at)
+            if at > size and (found := search(file, back, size)) is not None:  # or its length is wrong
+                gaps.append((back - 4, found))
+                at, back, wanted, block = found, found + 4, BLOCK, b""
+    if not keys and gaps:
+        raise UserError(f"{path}: has no record in {size:,} bytes; it is damaged, so copy it again from its source")
+    if at != size and not (gaps and gaps[-1][1] is None):
+        gaps.append((min(at, size), None))
+    return (*(np.array(column, np.int64) for column in (keys, positions, lengths)), np.array(images, bool), gaps)
+
+
+def find_magic(block, start, end):
+    """Where the magic number stands in a part of a block, at a multiple of 4 from its start; None if nowhere."""
+    at = block.find(MAGIC, start, end)
+    while at >= 0 and (at - start) % 4:
+        at = block.find(MAGIC, at + 1, end)
+    return at if at >= 0 else None
+
+
+def search(file, at, size):
+    """Where the next record is from a place on, which is a multiple of 4; None if there is none."""
+    while at < size:
+        block = os.pread(file.fileno(), BLOCK, at)
+        found = find_magic(block, 0, len(block))
+        if found is not None:
+            return at + found
+        at += BLOCK
+    return None
 
 
 def read(path, position, length):

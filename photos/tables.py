@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import functools
+import io
 import re
 import threading
 from array import array
@@ -10,21 +11,30 @@ from array import array
 import numpy as np
 
 from errors import UserError
+from photos import decoding
 from photos.decoding import PhotoError
 from photos.members import Listing, Member, read_at
 from photos.names import DIGITS, Names
 
 LONGEST_ROW = 100_000_000  # bytes of a .tsv file; MS-Celeb-1M's are some 10,000 long
 ROWS = 64  # of a .parquet file that are Python objects at a time
+FIRST = 4  # rows that are looked at to find the column of images
 
 
-def is_binary(kind):
-    """Whether a pyarrow type is one of bytes."""
-    return str(kind) in ("binary", "large_binary")
+def bytes_in(kind):
+    """Where a pyarrow type of a column has bytes: "" in itself, ".bytes" in a struct's field; None if nowhere."""
+    if str(kind).startswith("dictionary"):
+        kind = kind.value_type
+    if str(kind).startswith("struct"):
+        return next((f".{part.name}" for part in kind if part.name == "bytes" and bytes_in(part.type) == ""), None)
+    return "" if "binary" in str(kind) else None  # binary, large_binary, binary_view, fixed_size_binary
 
 
 def open_parquet(path):
-    """A .parquet file -> (pyarrow's ParquetFile, the path of the column of images). Raises UserError."""
+    """A .parquet file -> (pyarrow's ParquetFile, the path of the column of images). Raises UserError.
+
+    Of several columns of bytes, that one is read whose first values are images.
+    """
     try:
         import pyarrow
         from pyarrow import parquet
@@ -32,21 +42,31 @@ def open_parquet(path):
         raise UserError(f"{path}: .parquet files need the package pyarrow; type: pip install pyarrow") from error
     try:
         file = parquet.ParquetFile(path, pre_buffer=False)
+        kinds = {field.name: bytes_in(field.type) for field in file.schema_arrow}
+        found = [name + inner for name, inner in kinds.items() if inner is not None]
+        if len(found) > 1:
+            found = [column for column in found if holds_images(file, column)] or found
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{path}: can't be read as a .parquet file ({reason}); copy it again from its source"
         ) from error
-    for field in file.schema_arrow:
-        if pyarrow.types.is_struct(field.type) and any(p.name == "bytes" and is_binary(p.type) for p in field.type):
-            return file, f"{field.name}.bytes"
-    for field in file.schema_arrow:
-        if is_binary(field.type):
-            return file, field.name
-    columns = ", ".join(file.schema_arrow.names)
-    raise UserError(
-        f"{path}: has no column of images, which is binary, or a struct with binary `bytes`; its columns: {columns}"
-    )
+    if len(found) > 1:
+        columns = ", ".join(column.removesuffix(".bytes") for column in found)
+        raise UserError(f"{path}: has several columns of images: {columns}; write a file with one of them")
+    if not found:
+        columns = ", ".join(file.schema_arrow.names)
+        raise UserError(
+            f"{path}: has no column of images, which is binary, or a struct with binary `bytes`; its columns: {columns}"
+        )
+    return file, found[0]
+
+
+def holds_images(file, column):
+    """Whether the first values of a column are images."""
+    batch = next(file.iter_batches(FIRST, columns=[column]), None)
+    values = [value for value in images_of(batch.column(0)) if value] if batch else []
+    return bool(values) and all(decoding.header(io.BytesIO(value))[0] for value in values)
 
 
 def list_parquet(path, prefix, wanted=None):
@@ -56,14 +76,21 @@ def list_parquet(path, prefix, wanted=None):
 
 
 def each_in_parquet(path, prefix, wanted=None):
-    """Yield (name, bytes) of each row, in stored order; a row group is in memory at a time. Raises PhotoError."""
-    row = 0
+    """Yield (name, bytes) of each row, in stored order; a row group is in memory at a time.
+
+    Where a row group is damaged, (name, Member) of the rows that were not read: each says so when it is opened.
+    """
     file, column = open_parquet(path)
-    with damage_as_photo_error("the container is damaged, and photos may be missing"):
-        for batch in file.iter_batches(ROWS, columns=[column]):
-            for content in images_of(batch.column(0)):
-                yield f"{prefix}{row:0{DIGITS}d}", content or b""
-                row += 1
+    ends = row_ends(path)
+    for group, end in enumerate(ends):
+        row = ends[group - 1] if group else 0
+        with contextlib.suppress(PhotoError), damage_as_photo_error(""):
+            for batch in file.iter_batches(ROWS, row_groups=[group], columns=[column]):
+                for content in images_of(batch.column(0)):
+                    yield f"{prefix}{row:0{DIGITS}d}", content or b""
+                    row += 1
+        for missing in range(row, end):
+            yield f"{prefix}{missing:0{DIGITS}d}", Member(read_parquet, path, missing, 0)
 
 
 @contextlib.contextmanager
@@ -111,33 +138,51 @@ def read_parquet(path, position, length=None):
     return content
 
 
-def rows_of_tsv(path):
+def rows_of_tsv(path, odd):
     """Yield (person, position of the last column, its length) of each row of an MS-Celeb-1M file. Raises UserError.
 
-    The first column is the person's Freebase MID (m.0abc), the last one the JPEG as base64.
+    The first column is the person's Freebase MID (m.0abc), the last one the JPEG as base64. The numbers of rows that
+    have fewer or more columns than the first go into `odd`: there, rows may run together.
     """
-    start = 0
+    start, columns = 0, None
     with open(path, "rb") as file:
         for row, line in enumerate(iter(lambda: file.readline(LONGEST_ROW), b""), start=1):
             if len(line) == LONGEST_ROW:
                 raise UserError(f"{path}: row {row} is longer than {LONGEST_ROW:,} bytes; not a file of MS-Celeb-1M")
             text = line.rstrip(b"\r\n")
+            columns = columns or text.count(b"\t")
+            if text.count(b"\t") != columns:
+                odd.append(row)
             last = text.rfind(b"\t") + 1
             person = text[: min(40, text.find(b"\t"))].decode(errors="replace") if last else "_"
             yield re.sub(r"[^\w.-]", "_", person), start + last, len(text) - last
             start += len(line)
 
 
+def damage_of(odd):
+    """What is wrong with a file that has rows of other lengths, in words; None if it has none."""
+    if not odd:
+        return None
+    rows = ", ".join(map(str, odd[:3])) + (", …" if odd[3:] else "")
+    return f"damaged: rows with another number of columns ({rows}), so photos may be missing"
+
+
 def each_in_tsv(path, prefix, wanted=None):
-    """Yield (name, Member) of each row. The name is <file>/<person>/<row, counted from 1>.jpg. Raises UserError."""
-    for row, (person, position, length) in enumerate(rows_of_tsv(path), start=1):
+    """Yield (name, Member) of each row. The name is <file>/<person>/<row, counted from 1>.jpg.
+
+    Raises UserError; after all rows PhotoError if some are damaged.
+    """
+    odd = []
+    for row, (person, position, length) in enumerate(rows_of_tsv(path, odd), start=1):
         yield f"{prefix}{person}/{row:0{DIGITS}d}.jpg", Member(read_tsv, path, position, length)
+    if odd:
+        raise PhotoError(damage_of(odd))
 
 
 def list_tsv(path, prefix, wanted=None):
     """The rows of a .tsv file, sorted by person -> Listing. Raises UserError."""
-    codes, person_of_row, positions, lengths = {}, array("q"), array("q"), array("q")
-    for person, position, length in rows_of_tsv(path):
+    codes, person_of_row, positions, lengths, odd = {}, array("q"), array("q"), array("q"), []
+    for person, position, length in rows_of_tsv(path, odd):
         person_of_row.append(codes.setdefault(person, len(codes)))
         positions.append(position)
         lengths.append(length)
@@ -147,7 +192,8 @@ def list_tsv(path, prefix, wanted=None):
     ranks = rank[np.array(person_of_row, np.int64)]
     order = np.argsort(ranks, kind="stable")
     names = (f"{prefix}{persons[ranks[row]]}/{row + 1:0{DIGITS}d}.jpg" for row in order)
-    return Listing(Names(names), np.array(positions, np.int64)[order], np.array(lengths, np.int64)[order], {})
+    places = np.array(positions, np.int64)[order], np.array(lengths, np.int64)[order]
+    return Listing(Names(names), *places, {}, damage_of(odd))
 
 
 def read_tsv(path, position, length):

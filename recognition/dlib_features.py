@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from alignment import models
-from cli.machine import cores
+from cli.interruption import leave_signals_to_parent
+from cli.machine import check_shared_memory, cores
 from cli.progress import Progress
 
 CROPS_PER_TASK = 64  # handed to a process, or to the network, at a time
@@ -25,7 +26,8 @@ PROTOCOL = f"{DETECTOR_BORDER} {DETECTOR_SIZE} {NETWORK_BORDER} {NETWORK_SIZE}"
 
 
 def check_installed():
-    """Raise ModuleNotFoundError if dlib or its models are missing, UserError if a model is damaged."""
+    """Raise ModuleNotFoundError if dlib or its models are missing, UserError if they can't be used."""
+    check_shared_memory()
     models.find_model(models.RECOGNITION)
     if importlib.util.find_spec("dlib") is None:
         raise ModuleNotFoundError("No module named 'dlib'", name="dlib")
@@ -55,7 +57,7 @@ def has_face(images, workers=None, what="faces"):
     blocks = [images[start : start + CROPS_PER_TASK] for start in range(0, len(images), CROPS_PER_TASK)]
     context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
     progress, found = Progress(f"detection in {what}", len(images)), []
-    with concurrent.futures.ProcessPoolExecutor(workers or cores(), context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers or cores(), context, leave_signals_to_parent) as pool:
         for part in pool.map(_detect, blocks):
             found += part
             progress.advance(len(part))

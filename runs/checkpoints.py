@@ -36,7 +36,8 @@ class Checkpoints:
     def _clear_scraps(self):
         """Remove what a killed save left behind: its staging, half-written files, data without an index."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        scraps = [os.path.join(self.directory, f"{name}.partial") for name in (*JSON_FILES, "checkpoint")]
+        ours, names = (*JSON_FILES, "checkpoint"), os.listdir(self.directory)
+        scraps = [os.path.join(self.directory, name) for name in names if utils.whole_name(name) in ours]
         if os.path.exists(os.path.join(self.directory, SETTINGS)):  # else the data is not ours
             complete = {self.path(step) for step in self.steps()}
             data = glob.glob(os.path.join(glob.escape(self.directory), f"{NAME}-*.data-*"))
@@ -101,30 +102,26 @@ class Checkpoints:
         for path in files:
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
-        with contextlib.suppress(FileNotFoundError):  # an abandoned index must never meet our data
+        with contextlib.suppress(FileNotFoundError):  # an index of this step from before a resume with --step
             os.remove(self.path(step) + ".index")
         for path in files:
             os.replace(path, self.path(step) + path[len(staged) :])
         os.rmdir(self.staging)
-        folder = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the checkpoint is durable now; older ones may go
-        finally:
-            os.close(folder)
+        utils.sync_folder(self.directory)  # the checkpoint is durable now; older ones may go
 
     def remove_others(self):
         """Keep the newest checkpoints and the best, remove all others. Raises SaveError."""
         newest = self.history[-self.max_to_keep :]
         self.history = [step for step in self.history if step in newest or step == self.best]
         try:
-            self._remove_others()
+            self._delete_and_list()
         except OSError as error:
             last = self.path(self.history[-1])
             raise SaveError(
                 f"{last} is written, but cleaning up failed: {error.filename}: {error.strerror.lower()}"
             ) from error
 
-    def _remove_others(self):
+    def _delete_and_list(self):
         """Remove all checkpoints outside the history, and write the file that tf.train.latest_checkpoint reads."""
         for old in set(self.steps()) - set(self.history):
             for path in sorted(glob.glob(f"{glob.escape(self.path(old))}.*"), reverse=True):  # .index first
@@ -151,10 +148,11 @@ class Checkpoints:
                 print(line)
             self.history = [kept for kept in self.steps() if kept <= candidate]
             return candidate
-        if damage:
+        if damage and step is None:
             remedy = "put a copy of one back, or start a new run in another folder"
-            lines = [f"--checkpoint_dir {self.directory}: no checkpoint in it can be restored; {remedy}:", *damage]
-            raise UserError("\n  ".join(damage if step is not None else lines))
+            damage.insert(0, f"--checkpoint_dir {self.directory}: no checkpoint in it can be restored; {remedy}:")
+        if damage:
+            raise UserError("\n  ".join(damage))
         return 0
 
 

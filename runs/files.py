@@ -18,7 +18,7 @@ SETTINGS = "settings.json"
 IMAGES = "images.json"  # which images train: identity.summary of their names
 HELD_OUT = "held_out.json"  # names of the images that are held out
 EVALUATIONS = "evaluations.json"  # {step: {name: number}} of --evaluate_every
-IDENTITY = "identity.json"  # fingerprints of some of them
+IDENTITY = "identity.json"  # fingerprints of some of the images that train
 JSON_FILES = (SETTINGS, IMAGES, HELD_OUT, EVALUATIONS, IDENTITY)
 # What a run writes to, where neither the flag of that name nor --name says otherwise
 OUTPUTS = {"checkpoint_dir": "checkpoints", "sample_dir": "samples", "log_dir": "logs"}
@@ -42,7 +42,7 @@ def read_json(directory, name, kind):
     """
     path = os.path.join(directory, name)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # editors may put a byte-order mark first
             content = json.load(file)
     except (FileNotFoundError, NotADirectoryError):
         return None

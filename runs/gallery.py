@@ -54,8 +54,8 @@ def is_picture(name):
 def remove_scraps(folder):
     """Remove the half-written files of a killed run."""
     for name in os.listdir(folder):
-        whole, ending = os.path.splitext(name)
-        if ending == ".partial" and (is_picture(whole) or whole == "index.html"):
+        whole = utils.whole_name(name)
+        if whole and (is_picture(whole) or whole == "index.html"):
             os.remove(os.path.join(folder, name))
 
 

@@ -16,7 +16,10 @@ UNNAMED = ("", "aligned", "raw", "images", "faces", "train")  # folders that say
 
 
 def with_listed_widths(config, shapes):
-    """config with the widths that `shapes` (saved settings, or None) lists layer by layer, which no flag can give."""
+    """config with the widths that `shapes` (saved settings, or None) has as lists, unless flags gave others.
+
+    TF1 networks may have such widths, and a flag can't give a list.
+    """
     listed = {name: shapes[name] for name in ("gf_dim", "df_dim") if shapes and isinstance(shapes[name], list)}
     return dataclasses.replace(config, **{name: widths for name, widths in listed.items() if is_default(config, name)})
 

@@ -61,7 +61,8 @@ class Summaries:
             for title, tags in (CHARTS | (EVALUATION if settings["evaluate_every"] else {})).items()
         ]
         layout = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
-        rows = [f"| --{name} | {value} |" for name, value in settings.items() if value not in (None, False)]
+        given = {name: value for name, value in settings.items() if not (value is None or value is False)}
+        rows = [f"| --{name} | {value} |" for name, value in given.items()]
         with self._writing(), self.writer.as_default(step):
             tf.summary.experimental.write_raw_pb(custom_scalar.pb(layout).SerializeToString())
             tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))

@@ -117,13 +117,14 @@ class Search:
         accepted = tf.math.log(chance) < energy
         return tf.where(accepted[:, None], moved, z), m, v
 
-    def reports(self, images, masks, advance=lambda iterations: None):
+    def reports(self, images, masks, advance=lambda iterations: None, stopped=lambda: False):
         """Complete photos [N, S, S, C] in [-1, 1] with masks [N, S, S, 1], some at a time, in turn.
 
         Yields (iteration, z, generated, contextual, perceptual), each of all photos with their best
         restart, before the first iteration, every outInterval iterations and after the last.
 
         advance: called with the number of iterations done, summed over photos
+        stopped: whether to end now, without another report
         """
         settings, n = self.settings, PHOTOS_AT_A_TIME
         groups = [self.group(images[first : first + n], masks[first : first + n]) for first in range(0, len(images), n)]
@@ -134,6 +135,8 @@ class Search:
                 states[k] = self.compiled_run(states[k], known, mask, tf.constant(done), tf.constant(stop))
                 found.append(self.best(states[k][0], known, mask, photos))
                 advance(photos * (stop - done))
+                if stopped():
+                    return
             done = stop
             yield done, *map(np.concatenate, zip(*found))
 

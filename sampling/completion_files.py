@@ -5,12 +5,14 @@ import os
 import numpy as np
 
 import utils
-from cli.program import raise_on_signals
+from cli.interruption import Interruption
 from cli.progress import Progress, duration
 from errors import UserError
 from photos import decoding
 from runs.loading import load_model
 from sampling import blending, completion
+
+LONGEST = 100  # bytes of a photo's name in that of its completion
 
 
 def read_photo(path, size, c_dim):
@@ -119,20 +121,17 @@ def complete(network, images, settings):
     lowres = settings.maskType == "lowres" and not settings.mask
     files = CompletionFiles(settings.outDir, images, pixels, masks, settings, lowres)
     search = completion.Search(dcgan, settings, lowres)
-    progress, code = Progress("completing", len(pixels) * settings.nIter), 0
-    raise_on_signals()
-    try:
-        for report in search.reports(files.images, masks, progress.advance):
+    progress = Progress("completing", len(pixels) * settings.nIter)
+    with Interruption("writing what is there") as interruption:
+        for report in search.reports(files.images, masks, progress.advance, lambda: interruption.signal):
             files.add(*report)
-    except KeyboardInterrupt as interruption:
-        code = interruption.args[0]
-    progress.close()
+        progress.close()
+        lines = list(files.finish(settings.blend)) if files.losses else ["interrupted before the first completions"]
+    code = interruption.exit_code
+    print(*lines, sep="\n")
     if not files.losses:
-        print("interrupted before the first completions")
         return code
-    for line in files.finish(settings.blend):
-        print(line)
-    if code:
+    if files.iteration < settings.nIter:
         print(f"interrupted after {files.iteration:,} of {settings.nIter:,} iterations")
     else:
         print(f"done in {duration(progress.took())}, {progress.took() / len(pixels):.1f} s per photo")
@@ -144,10 +143,15 @@ def unique_names(paths, taken=()):
     """The files' names without folder and ending; equal ones, and those taken, get a number: a, a-2, a-3."""
     names = []
     for path in paths:
-        name = base = os.path.splitext(os.path.basename(path))[0]
+        name = base = shortened(os.path.splitext(os.path.basename(path))[0])
         number = 1
         while name in names or name in taken:
             number += 1
             name = f"{base}-{number}"
         names.append(name)
     return names
+
+
+def shortened(name):
+    """A name that leaves room for what is added to it: file systems take 255 bytes, and eCryptfs 143."""
+    return os.fsencode(name)[:LONGEST].decode(errors="ignore")

@@ -46,7 +46,7 @@ def arithmetic(dcgan, plus, minus, plus2, seed, out):
     means = [group.mean(axis=0, keepdims=True) for group in groups]
     result = means[0] - means[1] + means[2]
     # The DCGAN paper (figure 7): the result in the middle, uniform noise of up to 0.25 added around it
-    noise = np.random.default_rng([seed, 3]).uniform(-0.25, 0.25, [9, dcgan.z_dim])
+    noise = np.random.default_rng([seed, 0, 3]).uniform(-0.25, 0.25, [9, dcgan.z_dim])
     noise[4] = 0
     around = generate(dcgan, (result + noise).astype(np.float32))
     columns = [generate(dcgan, np.concatenate([group, mean])) for group, mean in zip(groups, means)]

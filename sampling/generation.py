@@ -42,7 +42,8 @@ def export(dcgan, folder):
         @tf.function(input_signature=[tf.TensorSpec([None, dcgan.z_dim], tf.float32, name="z")], autograph=False)
         def __call__(self, z):
             images = tf.round((self.generator(z) + 1.0) * 127.5)
-            return {"images": tf.saturate_cast(images, tf.uint8)}
+            # Not saturate_cast, which TensorFlow Lite can't convert
+            return {"images": tf.cast(tf.minimum(tf.maximum(images, 0.0), 255.0), tf.uint8)}
 
     exported = Exported()
     tf.saved_model.save(exported, folder, signatures=exported.__call__)

@@ -83,7 +83,7 @@ class RunLog:
     def farewell(self, stopped_by):
         """Say how the run ended and what to type next. stopped_by: a signal, or 0. Returns the exit code."""
         run, config = self.run, self.run.config
-        if run.data.bad:  # of several machines, each one names those that it met
+        if run.data.bad or run.data.passing:  # of several machines, each one names those that it met
             print(run.data.bad_report(), file=sys.stdout if self.log_dir else sys.stderr)
         if stopped_by:
             print(f"stopped by {signal.Signals(stopped_by).name} after step {run.step}, and saved.")
@@ -123,8 +123,11 @@ class Watch:
         self._check("alike", step, alike, f"all samples have been alike for {self.LONG} batches: the generator is dead")
 
     def _check(self, name, step, dead, message):
-        since = self.since.setdefault(name, step) if dead else self.since.pop(name, step)
-        if dead and step - since >= self.LONG and name not in self.warned:
+        if not dead:
+            self.since.pop(name, None)
+            return
+        since = self.since.setdefault(name, step)
+        if step - since >= self.LONG and name not in self.warned:
             self.warned.add(name)
             self.say(
                 f"warning: {message}. If the samples do not improve, stop, and go back to an earlier checkpoint with "

@@ -17,6 +17,8 @@ from runs.network import find_network
 from training.logs import RunLog
 from training.state import Follower, Run
 
+STOPPING = "finishing this batch, then saving"
+
 
 def train(config, device="", strategy=None, evaluate=None):
     """Train as `config` (a TrainSettings) says, from the state of its checkpoint folder.
@@ -49,7 +51,7 @@ def train(config, device="", strategy=None, evaluate=None):
         if config.lr_decay and run.step:
             factor = rate_factor(config.lr_decay, run.position, last)
             print(f"learning rates: {factor:.0%} of their values here, 0 at the end of --epoch {config.epoch}")
-        with RunLog(run, last, config.log_dir if replicas.is_first else None, run.record()) as log:
+        with RunLog(run, last, config.log_dir if replicas.is_first else None, reals=run.record()) as log:
             signal = train_batches(run, log, data, replicas, evaluate)
         return log.farewell(stopped_by=signal)
 
@@ -61,14 +63,14 @@ def train_batches(run, log, data, replicas, evaluate=None):
     should_sample = every(config.sample_every)
     should_save = every(config.checkpoint_every)
     should_evaluate = every(config.evaluate_every) if evaluate else lambda step: False
-    shared = None if replicas.alone else machines.SharedInterruption(replicas, should_log)
-    with shared or Interruption() as interruption, run.saving_on_error():
+    shared = None if replicas.alone else machines.SharedInterruption(STOPPING, replicas, should_log)
+    with shared or Interruption(STOPPING) as interruption, run.saving_on_error():
         if should_evaluate(run.step):
             log.evaluation(run.evaluate(evaluate))  # which a killed run may not have come to
         for images in replicas.batches(data, run.position, last):
+            factor = rate_factor(config.lr_decay, run.position, last)
             # model.DCGAN.update: D, then G twice
-            rate = rate_factor(config.lr_decay, run.position, last)
-            losses, outputs = replicas.train_step(run.dcgan, images, run.step, rate)
+            losses, outputs = replicas.train_step(run.dcgan, images, run.step, factor)
             run.advance()
             log.progress.advance()
 
@@ -96,7 +98,7 @@ def every(n, first=0):
 
 
 def rate_factor(lr_decay, position, last):
-    """Factor of the learning rates at a position: 1, but over the last share of the run, lr_decay, it falls to 0."""
+    """Factor of the learning rates at a position: 1, then falling to 0 over the last `lr_decay` of the run, a share."""
     return 1.0 if lr_decay is None else min(1.0, (last - position) / (lr_decay * last))
 
 

@@ -1,4 +1,4 @@
-"""What a run's checkpoints hold: both networks with their optimizers, the fixed z, the position in the data."""
+"""What a run's checkpoints hold: the networks with their optimizers, the fixed z, the place in the data, bad files."""
 
 import contextlib
 import json
@@ -41,7 +41,8 @@ class Run:
         self.saved, self.last_grid = saved, None
         with strategy.scope():
             self.dcgan = DCGAN(**config.keywords_of(DCGAN))
-        sample_z = np.random.default_rng([config.seed, 2]).uniform(-1, 1, [SAMPLES, config.z_dim])
+        rng = np.random.default_rng([config.seed, 0, 2])  # [seed, n] is the key of picture n and of epoch n
+        sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -135,7 +136,7 @@ class Run:
         except (UserError, OSError):
             if self.step:
                 self.check_finite()
-                self.checkpoints.save(self.step)  # with the broken files that were known before
+                self.checkpoints.save(self.step)  # not self.save: a resume would skip the files that broke just now
             raise
 
     def sample(self):
@@ -154,14 +155,15 @@ class Run:
         utils.save_image(utils.merge(images), self.last_grid)
         gallery.write_index(folder)
 
-    def evaluate(self, evaluate):
-        """Measure the network after this step -> evaluate(dcgan), kept in a file; None if that was done before."""
+    def evaluate(self, measure):
+        """Measure the network after this step -> measure(dcgan), kept in a file; None if that was done before."""
         if self.step in self.evaluations or not self.step:
             return None
-        self.evaluations[self.step] = evaluate(self.dcgan)
+        self.evaluations[self.step] = measure(self.dcgan)
         resume.write_json(self.config.checkpoint_dir, EVALUATIONS, self.evaluations)
         self.checkpoints.best = self.best_step()
-        self.checkpoints.remove_others()
+        if self.checkpoints.saved:  # else later checkpoints stay until the first save, as a resume with --step says
+            self.checkpoints.remove_others()
         return self.evaluations[self.step]
 
     def best_step(self):
@@ -181,5 +183,5 @@ class Follower(Run):
     def write_grid(self, images):
         """Write nothing."""
 
-    def evaluate(self, evaluate):
+    def evaluate(self, measure):
         """Leave it to the first machine."""

@@ -38,7 +38,8 @@ def read_once(upload):
     try:
         yield
     except UserError as error:
-        raise gr.Error(str(error).rpartition(f"{upload}: ")[2].capitalize() + ".") from error
+        reason = str(error).rpartition(f"{upload}: ")[2]
+        raise gr.Error(f"{reason[:1].upper()}{reason[1:]}.") from error
     finally:
         with contextlib.suppress(FileNotFoundError):  # the same file, uploaded twice, has one path
             os.remove(upload)
