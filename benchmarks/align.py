@@ -5,27 +5,25 @@
 Each run is a whole process, imports and model loading included. Prints photos/s.
 """
 
-import argparse
 import glob
-import itertools
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from benchmarks import timing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BARE = """
-import sys, cv2, dlib, numpy as np
+import glob, sys, cv2, dlib, numpy as np
 sys.path.insert(0, {root!r})
 from alignment import models, openface
 cv2.setNumThreads(1)
 detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(models.find_model())
 mean = np.float32(openface.TEMPLATE)
 mean = 64 * (mean - mean.min(0)) / (mean.max(0) - mean.min(0))
-faces = 0
-for i, path in enumerate(open({listing!r}).read().splitlines()[int(sys.argv[1])::int(sys.argv[2])]):
+for i, path in enumerate(sorted(glob.glob({raw!r} + "/*"))[int(sys.argv[1])::int(sys.argv[2])]):
     rgb = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
     boxes = detector(rgb, 1)
     if boxes:
@@ -36,53 +34,45 @@ for i, path in enumerate(open({listing!r}).read().splitlines()[int(sys.argv[1]):
 """
 
 
-def main(arguments=None):
+def main():
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = timing.parser(__doc__, rounds=(3, "times each is run"))
     parser.add_argument("folder", help="folder of photos")
     parser.add_argument("--n", type=int, help="use the first N photos (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="times each is run (default: 3)")
-    options = parser.parse_args(arguments)
-    workers = os.cpu_count()
-    with tempfile.TemporaryDirectory() as folder:
-        paths = sorted(glob.glob(os.path.join(os.path.abspath(options.folder), "**", "*.[jp][pn]g"), recursive=True))
-        paths = paths[: options.n]
-        if not paths:
-            parser.error(f"{options.folder}: no photos in it")
-        os.mkdir(f"{folder}/raw")
+    options = parser.parse_args()
+    paths = sorted(glob.glob(os.path.join(os.path.abspath(options.folder), "**", "*.[jp][pn]g"), recursive=True))
+    paths = paths[: options.n]
+    if not paths:
+        parser.error(f"{options.folder}: no photos in it")
+    with tempfile.TemporaryDirectory() as top:
+        os.mkdir(f"{top}/raw")
         for i, path in enumerate(paths):
-            os.symlink(path, f"{folder}/raw/{i:06d}.jpg")
-        listing = f"{folder}/listing"
-        with open(listing, "w") as file:
-            file.write("\n".join(paths))
-        numbers = itertools.count()
+            os.symlink(path, f"{top}/raw/{i:06d}.jpg")
 
         def ours(workers):
-            out = f"{folder}/out{next(numbers)}"
-            script = os.path.join(ROOT, "align_faces.py")
-            return [[sys.executable, script, f"{folder}/raw", out, "--workers", str(workers)]]
+            script, out = os.path.join(ROOT, "align_faces.py"), tempfile.mkdtemp(dir=top)
+            command = [sys.executable, script, f"{top}/raw", out, "--workers", str(workers)]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
         def bare(workers):
-            out = f"{folder}/out{next(numbers)}"
-            os.mkdir(out)
-            code = BARE.format(root=ROOT, listing=listing)
-            return [[sys.executable, "-c", code, str(k), str(workers), out] for k in range(workers)]
+            code, out = BARE.format(root=ROOT, raw=f"{top}/raw"), tempfile.mkdtemp(dir=top)
+            commands = [[sys.executable, "-c", code, str(k), str(workers), out] for k in range(workers)]
+            processes = [subprocess.Popen(command) for command in commands]
+            codes = [process.wait() for process in processes]
+            assert not any(codes)
 
-        runs = {
+        workers = os.cpu_count()
+        work = {
             f"align_faces.py, {workers} workers": lambda: ours(workers),
             f"bare calls, {workers} processes": lambda: bare(workers),
             "align_faces.py, 1 worker": lambda: ours(1),
         }
-        rates = {name: [] for name in runs}
-        for _ in range(options.rounds):
-            for name, commands in runs.items():
-                began = time.time()
-                processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands()]
-                codes = [process.wait() for process in processes]
-                assert not any(codes)
-                rates[name].append(len(paths) / (time.time() - began))
-                print(f"{name}: {rates[name][-1]:.1f} photos/s", flush=True)
-    first, second, one = (statistics.median(rates[name]) for name in runs)
+
+        def report(name, seconds):
+            print(f"{name}: {len(paths) / seconds:.1f} photos/s", flush=True)
+
+        seconds = timing.alternate(work, options.rounds, warm_up=0, report=report)
+    first, second, one = (statistics.median(len(paths) / s for s in values) for values in seconds.values())
     print(f"\n{len(paths):,} photos, medians of {options.rounds}")
     print(f"against bare calls: {first / second:.3f}, against one worker: {first / one:.3f}")
 

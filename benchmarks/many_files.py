@@ -10,12 +10,11 @@ image cache is off, so the memory is that of the names, the places and the order
 --read: images per second from each container by one thread and by two, as a share of those from PNG files.
 """
 
-import argparse
 import copy
 import io
 import os
 import pathlib
-import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -26,24 +25,27 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
+from benchmarks import timing
+from cli.program import Later
 from photos import collection, decoding, demo, records
 
+pyarrow, parquet = Later("pyarrow"), Later("pyarrow.parquet")  # which may not be installed
 TRAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "train-dcgan.py")
 SHARD = 100_000  # images in a container
 FACES = 100  # that are drawn
+READ = 4000  # images of each container that --read reads
 ROUNDS = 5
 
 
 def write_png(folder, images, n):
     """A folder of 100 files for each hundred."""
-    for i in range(FACES):
-        os.makedirs(f"{folder}.faces", exist_ok=True)
-        with open(f"{folder}.faces/{i}", "wb") as file:
-            file.write(images[i])
+    demo.write_faces(f"{folder}.faces", FACES)
     for i in range(n):
         person = f"{folder}/person{i // 100:06d}"
         os.makedirs(person, exist_ok=True)
-        os.link(f"{folder}.faces/{i % FACES}", f"{person}/{i:07d}.png")
+        os.link(f"{folder}.faces/{i % FACES:05d}.png", f"{person}/{i:07d}.png")
 
 
 def shards(folder, n, ending):
@@ -72,12 +74,9 @@ def write_zip(folder, images, n):
         with zipfile.ZipFile(path, "w") as archive:
             for i, image in enumerate(images):
                 archive.writestr(f"{i:08d}.png", image)
-            stored = archive.filelist[:]
-            archive.filelist.clear()
-            for i in numbers:
-                entry = copy.copy(stored[i % FACES])
+            archive.filelist = [copy.copy(archive.filelist[i % FACES]) for i in numbers]
+            for i, entry in zip(numbers, archive.filelist):
                 entry.filename = f"faces/{i:08d}.png"
-                archive.filelist.append(entry)
 
 
 def write_tar(folder, images, n):
@@ -92,9 +91,6 @@ def write_tar(folder, images, n):
 
 def write_parquet(folder, images, n):
     """Shards of as many rows, as Hugging Face writes them."""
-    import pyarrow
-    from pyarrow import parquet
-
     for path, numbers in shards(folder, n, ".parquet"):
         rows = [{"bytes": images[i % FACES], "path": f"{i}.png"} for i in numbers]
         parquet.write_table(pyarrow.table({"image": rows}), path, row_group_size=1000)
@@ -108,62 +104,51 @@ def first_batch(folder, run):
     flags = [f"--{kind}_dir={run}/{kind}" for kind in ("checkpoint", "sample", "log")]
     command = [sys.executable, TRAIN, "--dataset", folder, "--cache", "off", "--gf_dim", "8", "--df_dim", "8", *flags]
     began = time.time()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("Epoch:"):
-            break
-    took = time.time() - began
-    with open(f"/proc/{process.pid}/status") as file:
-        resident = next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
-    process.kill()
-    process.wait()
-    return took, resident
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        next(line for line in process.stdout if line.startswith("Epoch:"))
+        took = time.time() - began
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        process.kill()
+    return took, int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
 
 
-def images_per_second(photos, threads, n=4000):
-    """How many photos so many threads decode per second, in a random order or, where that is slow, as stored."""
+def reading(photos, threads):
+    """A function by which threads decode READ photos, in a random order or, where that is slow, as stored."""
+    order = np.arange(READ) if photos.in_order_only else np.random.default_rng(0).permutation(READ)
 
     def load(index):
         with photos.open(index) as file:
-            return decoding.load(file, 64, 3)
+            decoding.load(file, 64, 3)
 
-    numbers = list(range(min(n, len(photos))))
-    if not photos.in_order_only:
-        random.Random(0).shuffle(numbers)
-    began = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(load, numbers):
-            pass
-    return len(numbers) / (time.perf_counter() - began)
+    def read():
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(load, order))
+
+    return read
 
 
 def compare_reading(top, images):
     """Print the speed of each container beside that of PNG files, medians of alternating rounds."""
     for kind, write in WRITERS.items():
-        write(f"{top}/{kind}", images, 4000)
+        write(f"{top}/{kind}", images, READ)
     found = {kind: collection.find(f"{top}/{kind}") for kind in WRITERS}
     for threads in (1, 2):
-        rates = {kind: [] for kind in found}
-        for _ in range(ROUNDS):
-            for kind, photos in found.items():
-                rates[kind].append(images_per_second(photos, threads))
-        for kind, these in rates.items():
-            share = statistics.median(a / b for a, b in zip(these, rates["png"]))
-            print(
-                f"{kind}, {threads} threads: {statistics.median(these):,.0f} images/s, {share:.2f} of png", flush=True
-            )
+        work = {kind: reading(photos, threads) for kind, photos in found.items()}
+        seconds = timing.alternate(work, ROUNDS, warm_up=0)
+        for kind, these in seconds.items():
+            rate = READ / statistics.median(these)
+            share = statistics.median(png / this for png, this in zip(seconds["png"], these))
+            print(f"{kind}, {threads} threads: {rate:,.0f} images/s, {share:.2f} of png", flush=True)
 
 
-def main(arguments=None):
+def main():
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, default=1_000_000, help="images (default: 1,000,000)")
-    parser.add_argument("--kinds", default="png,rec,zip,tar", help="forms (default: png,rec,zip,tar)")
+    parser = timing.parser(__doc__, n=(1_000_000, "images"), kinds=("png,rec,zip,tar", "forms"))
     parser.add_argument("--read", action="store_true", help="compare the speed of reading instead")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="data") as top:
         demo.write_faces(f"{top}/faces", FACES)
-        images = [pathlib.Path(entry.path).read_bytes() for entry in os.scandir(f"{top}/faces")]
+        images = [path.read_bytes() for path in pathlib.Path(top, "faces").iterdir()]
         if options.read:
             return compare_reading(top, images)
         for kind, n in [("png", 1000), *((kind, options.n) for kind in options.kinds.split(","))]:

@@ -6,20 +6,19 @@ Times are sums over the operations of a kind. Operations run side by side, so al
 the time of a step.
 """
 
-import argparse
 import collections
 import glob
 import tempfile
 
+from benchmarks import timing
 from devices import start
 
 start.set_up()
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from model import DCGAN
+from benchmarks.training import on_one_batch
 
 SHOWN = 10
 PRODUCTS = ("Conv", "MatMul")  # parts of the names of convolutions and matrix products
@@ -30,7 +29,7 @@ def profile(work, times=4):
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         for _ in range(times):
-            tf.nest.map_structure(np.asarray, work())
+            timing.clock(work)
         tf.profiler.experimental.stop()
         space = xplane_pb2.XSpace()
         with open(glob.glob(f"{folder}/**/*.xplane.pb", recursive=True)[0], "rb") as file:
@@ -48,11 +47,13 @@ def profile(work, times=4):
     return {kind: (total[kind], round(count[kind])) for kind, _ in total.most_common()}
 
 
-def report(dcgan, images):
-    """Print the dearest kinds of operation of a training step on images."""
+def main():
+    """Measure a training step, and print its dearest kinds of operation."""
+    options = timing.parser(__doc__, precision=("bfloat16", "number format"), **timing.SIZE).parse_args()
+    train = on_one_batch(options.batch_size, options.dim, options.precision)
     for _ in range(2):  # compiles
-        dcgan.train_step(images)
-    kinds = profile(lambda: dcgan.train_step(images))
+        train()
+    kinds = profile(train)
     total = sum(ms for ms, _ in kinds.values())
     products = sum(ms for kind, (ms, _) in kinds.items() if any(part in kind for part in PRODUCTS))
     print("\n| operations | ms per step | of all | how many |")
@@ -60,17 +61,6 @@ def report(dcgan, images):
     for kind, (ms, count) in list(kinds.items())[:SHOWN]:
         print(f"| {kind} | {ms:.1f} | {ms / total:.1%} | {count} |")
     print(f"convolutions and matrix products: {products / total:.1%} of all")
-
-
-def main(arguments=None):
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
-    parser.add_argument("--batch_size", type=int, default=64, help="images per batch (default: 64)")
-    parser.add_argument("--dim", type=int, default=64, help="gf_dim and df_dim (default: 64)")
-    options = parser.parse_args(arguments)
-    images = tf.random.uniform([options.batch_size, 64, 64, 3], -1, 1)
-    report(DCGAN(gf_dim=options.dim, df_dim=options.dim, precision=options.precision), images)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,7 @@ class Original:
     """The original's graph and session. `step` runs one batch as its loop did."""
 
     def __init__(self, log_dir, batch_size=64, dim=64):
-        self.graph = tf.Graph()
-        with self.graph.as_default():
+        with tf.Graph().as_default():
             self.build(log_dir, batch_size, dim)
 
     def generator(self, z, batch, dim):

@@ -13,24 +13,31 @@ docs/images. No photo gets into them: every face is generated, or drawn by photo
 
 import glob
 import os
-import re
 import tempfile
 
 import numpy as np
 from PIL import Image
 
 import cli.program
+import complete
+import explore
+import generate
 from cli.flags import Parser, add_flag
 from cli.kinds import text
 from devices import start
 from errors import UserError
+from runs.gallery import find_grids
+
+events = cli.program.Later("tensorboard.backend.event_processing.event_accumulator")
+tensors = cli.program.Later("tensorboard.util.tensor_util")
+plots = cli.program.Later("matplotlib.figure")
 
 EPOCHS = (5, 20, 50, 98)  # their last grids are shown side by side
 # Pictures of seed 0, chosen by eye among the first 120 of the network that docs/results.md shows
 STRIP = "109,102,28,37"
-ARITHMETIC = ("28,51,109", "30,79,91", "46,60,72")  # smiling women, women, men
-SMILING = "9,10,28,38,51,53,55,85,94,95,98,99,102,109,116"
-SERIOUS = "3,11,24,30,35,46,60,66,72,73,74,79,101,106,111,117"
+ARITHMETIC = ("--plus", "28,51,109", "--minus", "30,79,91", "--plus2", "46,60,72")  # smiling women, women, men
+SMILING = ("--plus", "9,10,28,38,51,53,55,85,94,95,98,99,102,109,116")
+SERIOUS = ("--minus", "3,11,24,30,35,46,60,66,72,73,74,79,101,106,111,117")
 EDITED = "30,35,46,56,79,101"
 COMPLETED = 16  # pictures of seed 1, with their middles hidden
 COLOURS = 96  # of the GIF, which is to stay below 1 MB
@@ -61,77 +68,72 @@ def beside(*pictures):
     return np.concatenate([part for picture in pictures for part in (gap, picture)][1:], axis=1)
 
 
+def quarter(grid):
+    """4x4 of the 8x8 pictures of a grid."""
+    half = len(grid) // 2
+    return grid[:half, :half]
+
+
 def save(pixels, *path):
     """Write a JPEG with colours at full resolution: in faces of 64 pixels, each pixel matters."""
     path = os.path.join(*path)
     Image.fromarray(pixels).save(path, quality=88, subsampling=0)
+    report(path)
+
+
+def report(path):
+    """Print the name and the size of a picture that is written."""
     print(f"{path}: {os.path.getsize(path) / 1000:.0f} kB")
 
 
 def last_grids(sample_dir):
-    """{epoch, counted from 1: the path of its last sample grid}. Raises UserError."""
-    names = os.listdir(sample_dir)
-    found = [
-        (int(m[1]), int(m[2]), m[0]) for m in (re.fullmatch(r"train_(\d+)_(\d+)\.png", name) for name in names) if m
-    ]
-    if not found:
+    """{epoch, counted from 1: the path of its last sample grid}, in order. Raises UserError."""
+    grids = {1 + epoch: path for epoch, _, path in find_grids(sample_dir)}
+    if not grids:
         raise UserError(f"--sample_dir {sample_dir}: no grids of a training")
-    return {1 + epoch: os.path.join(sample_dir, name) for epoch, _, name in sorted(found)}
+    return grids
 
 
-def read_losses(log_dir):
-    """{"d_loss" and "g_loss": (steps, values)}. Raises UserError."""
+def final_grid(sample_dir):
+    """The last sample grid of a run, uint8 [H, W, 3]. Raises UserError."""
+    return read([*last_grids(sample_dir).values()][-1])
+
+
+def draw_losses(log_dir, path):
+    """The losses over the batches: each point, and the running median of 21. Raises UserError."""
     start.set_up()  # imports TensorFlow without its noise, before TensorBoard does
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.util.tensor_util import make_ndarray
-
-    log = EventAccumulator(log_dir, size_guidance={"tensors": 0})
+    log = events.EventAccumulator(log_dir, size_guidance={"tensors": 0})
     if not os.path.isdir(log_dir) or "d_loss" not in log.Reload().Tags()["tensors"]:
         raise UserError(f"--log_dir {log_dir}: no losses of a training")
-    return {
-        tag: tuple(zip(*((event.step, float(make_ndarray(event.tensor_proto))) for event in log.Tensors(tag))))
-        for tag in ("d_loss", "g_loss")
-    }
-
-
-def draw_losses(losses, path):
-    """The losses over the batches: each point, and the running median of 21."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3), layout="constrained")
+    figure = plots.Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
-    for (tag, (steps, values)), colour in zip(losses.items(), ("tab:blue", "tab:orange")):
+    for tag, colour in ("d_loss", "tab:blue"), ("g_loss", "tab:orange"):
+        steps = [event.step for event in log.Tensors(tag)]
+        values = [float(tensors.make_ndarray(event.tensor_proto)) for event in log.Tensors(tag)]
         medians = [np.median(values[max(k - 10, 0) : k + 11]) for k in range(len(values))]
         axes.plot(steps, values, ".", color=colour, markersize=2, alpha=0.4)
         axes.plot(steps, medians, color=colour, label=tag)
-    axes.set(xlabel="batch", ylabel="loss")
-    axes.set_ylim(bottom=0)
+    axes.set(xlabel="batch", ylabel="loss", ylim=(0, None))
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=100)
-    print(f"{path}: {os.path.getsize(path) / 1000:.0f} kB")
+    report(path)
 
 
 def draw_with_network(checkpoint_dir, out):
     """Interpolation, arithmetic, and completions of faces that the network has drawn itself."""
-    import complete
-    import explore
-    import generate
-
+    network = ["--checkpoint_dir", checkpoint_dir]
     with tempfile.TemporaryDirectory() as work:
-        network = ["--checkpoint_dir", checkpoint_dir]
-        explore.main(["interpolate", *network, "--seeds", STRIP, "--steps", "12", "--out", f"{work}/between"])
-        save(read(work, "between", "spherical.png"), out, "interpolate.jpg")
-        plus, minus, plus2 = ARITHMETIC
-        groups = ["--plus", plus, "--minus", minus, "--plus2", plus2]
-        explore.main(["arithmetic", *network, *groups, "--out", f"{work}/sums"])
-        save(read(work, "sums", "arithmetic.png"), out, "arithmetic.jpg")
-        generate.main([*network, "--seeds", EDITED, "--save_z", f"{work}/z.npz"])
-        groups = ["--plus", SMILING, "--minus", SERIOUS, "--out", f"{work}/smile.npz"]
-        explore.main(["direction", *network, *groups])
-        files = ["--z", f"{work}/z.npz", "--direction", f"{work}/smile.npz"]
-        explore.main(["edit", *network, *files, "--out", f"{work}/edit"])
-        save(read(work, "edit", "edit.png"), out, "edit.jpg")
+        smile, z = f"{work}/smile.npz", f"{work}/z.npz"
+        explore.main(["direction", *network, *SMILING, *SERIOUS, "--out", smile])
+        generate.main([*network, "--seeds", EDITED, "--save_z", z])
+        for command, picture, flags in (
+            ("interpolate", "spherical.png", ["--seeds", STRIP, "--steps", "12"]),
+            ("arithmetic", "arithmetic.png", ARITHMETIC),
+            ("edit", "edit.png", ["--z", z, "--direction", smile]),
+        ):
+            explore.main([command, *network, *flags, "--out", f"{work}/{command}"])
+            save(read(work, command, picture), out, f"{command}.jpg")
         generate.main([*network, "--seed", "1", "--n", str(COMPLETED), "--out", f"{work}/faces"])
         faces = sorted(glob.glob(f"{work}/faces/*.png"))
         complete.main([*network, "--maskType", "center", "--blend", "--outDir", f"{work}/completions", *faces])
@@ -139,21 +141,16 @@ def draw_with_network(checkpoint_dir, out):
         save(beside(*(read(work, "completions", name) for name in names)), out, "complete.jpg")
 
 
-def draw_history(options, grids):
+def draw_history(options):
     """How a run went: its grids after some epochs, its losses, and a GIF of all grids."""
-    draw_losses(read_losses(options.log_dir), os.path.join(options.out, "losses.png"))  # first: what may be missing
-    pictures = [read(grids[epoch]) for epoch in EPOCHS if epoch in grids] or [read(grids[max(grids)])]
-    save(beside(*map(quarter, pictures)), options.out, "epochs.jpg")
+    draw_losses(options.log_dir, os.path.join(options.out, "losses.png"))  # first: what may be missing
+    grids = {epoch: quarter(read(path)) for epoch, path in last_grids(options.sample_dir).items()}
+    shown = [grids[epoch] for epoch in EPOCHS if epoch in grids] or [grids[max(grids)]]
+    save(beside(*shown), options.out, "epochs.jpg")
     path = os.path.join(options.out, "progress.gif")
-    frames = [Image.fromarray(quarter(read(grids[epoch]))).quantize(COLOURS) for epoch in sorted(grids)]
+    frames = [Image.fromarray(grid).quantize(COLOURS) for grid in grids.values()]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=400, loop=0)
-    print(f"{path}: {os.path.getsize(path) / 1000:.0f} kB")
-
-
-def quarter(grid):
-    """4x4 of the 8x8 pictures of a grid."""
-    half = len(grid) // 2
-    return grid[:half, :half]
+    report(path)
 
 
 def main(arguments):
@@ -161,18 +158,15 @@ def main(arguments):
     options = flags().parse_args(arguments)
     if bool(options.article) != bool(options.second):
         raise UserError("--article and --second: give both; they are drawn together")
-    grids = last_grids(options.sample_dir)
+    final = final_grid(options.sample_dir)
     os.makedirs(options.out, exist_ok=True)
-    final = read(grids[max(grids)])
     if options.demo:
-        save(beside(*map(quarter, (read(options.sample_dir, "real.png"), final))), options.out, "demo.jpg")
+        save(beside(quarter(read(options.sample_dir, "real.png")), quarter(final)), options.out, "demo.jpg")
     elif options.history:
-        draw_history(options, grids)
+        draw_history(options)
     elif options.article:
-        theirs = last_grids(options.article)
-        save(beside(*map(quarter, (read(theirs[max(theirs)]), final))), options.out, "article.jpg")
-        others = last_grids(options.second)
-        save(read(others[max(others)]), options.out, "second.jpg")
+        save(beside(quarter(final_grid(options.article)), quarter(final)), options.out, "article.jpg")
+        save(final_grid(options.second), options.out, "second.jpg")
     else:
         draw_with_network(options.checkpoint_dir, options.out)
         save(final, options.out, "samples.jpg")

@@ -6,21 +6,16 @@ A table stands between <!-- flags: SCRIPT [COMMAND] --> and <!-- end of flags --
 """
 
 import argparse
-import glob
-import importlib.util
-import os
+import importlib
+import pathlib
 import re
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 TABLE = re.compile(r"(<!-- flags: ([\w.-]+) ?(\w*) -->\n).*?(<!-- end of flags -->)", re.DOTALL)
 
 
 def flag_table(script, command=""):
     """The flags of a script, or of one of its commands, as a Markdown table."""
-    spec = importlib.util.spec_from_file_location("script", os.path.join(HERE, os.pardir, script))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    parser = module.flags()
+    parser = importlib.import_module(script.removesuffix(".py")).flags()
     if command:
         commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
         parser = commands.choices[command]
@@ -41,12 +36,10 @@ def with_tables(text):
 
 def main():
     """Write them."""
-    for path in sorted(glob.glob(os.path.join(HERE, "*.md"))):
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+    for path in sorted(pathlib.Path(__file__).parent.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
         if with_tables(text) != text:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(with_tables(text))
+            path.write_text(with_tables(text), encoding="utf-8")
             print(f"{path}: tables written")
 
 

@@ -1,9 +1,12 @@
 """Each benchmark at a tiny size: it runs, and prints its figures."""
 
+import itertools
 import re
 
 import pytest
 from conftest import face_photo, run_module
+
+from benchmarks import gpu, many_files, timing
 
 pytestmark = pytest.mark.soak
 
@@ -20,6 +23,16 @@ def test_train():
     for row in "the original's loop", "float32", "bfloat16":
         assert re.search(rf"^\| {row} \| \d\.\d{{3}} \| [\d.]+ \| \d+ \|", printed, re.MULTILINE)
     assert printed.count("from files, later") == 2
+
+
+def test_what_train_measures_on_a_gpu(monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "BATCHES", 1)
+    monkeypatch.setattr(gpu, "SIDE", 512)
+    gpu.main(4, 0.1, batch_sizes=(4,))
+    printed = capsys.readouterr().out
+    for precision, xla in itertools.product(timing.PRECISIONS, ("no", "yes")):
+        assert re.search(rf"^\| {precision} \| {xla} \| 1 \| 4 \| [\d.]+ \| [\d,]+ \| \d+%", printed, re.MULTILINE)
+    assert re.search(r"batch 4: .* from PNG files [\d.]+ ms in the first epoch, [\d.]+ ms later", printed)
 
 
 def test_operations():
@@ -43,6 +56,16 @@ def test_many_files():
     printed = figures("many_files", "--n", 200)
     for kind in "png", "rec", "zip", "tar":
         assert re.search(rf"200 images as {kind}: first batch after [\d.]+ s, [\d,]+ MB resident", printed)
+
+
+def test_many_files_read(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(many_files, "READ", 150)
+    many_files.demo.write_faces(tmp_path / "faces", many_files.FACES)
+    many_files.compare_reading(tmp_path, [path.read_bytes() for path in (tmp_path / "faces").iterdir()])
+    printed = capsys.readouterr().out
+    for kind in many_files.WRITERS:
+        assert len(re.findall(rf"{kind}, [12] threads: [\d,]+ images/s, \d\.\d\d of png", printed)) == 2
 
 
 def test_align(tmp_path):

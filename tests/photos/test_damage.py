@@ -1,6 +1,7 @@
 """Damaged and unusual containers: every photo is read, or it is said that some may be missing."""
 
 import base64
+import collections
 import contextlib
 import errno
 import gzip
@@ -34,8 +35,11 @@ def pictures():
     return files
 
 
-def reached(path):
-    """The photos of a container that decode, as bytes, and whether something is said to be wrong."""
+def reached(path, skipped={}):  # noqa: B006
+    """The photos of a container that decode, as bytes, and whether something is said to be wrong.
+
+    skipped: the members that are no photos, as the whole container has them
+    """
     try:
         container = containers.opened(str(path), os.path.dirname(path), "input")
         good, wrong = [], False
@@ -57,8 +61,7 @@ def reached(path):
                     good.append(file.read())
             except decoding.PhotoError:
                 wrong = True
-        others = set(photos.skipped) - {"hidden"}
-        return good, wrong or bool(photos.damaged) or bool(others)
+        return good, wrong or bool(photos.damaged) or photos.skipped != collections.Counter(skipped)
     except UserError:
         return [], True
 
@@ -219,7 +222,7 @@ def test_rows_of_a_tsv_that_run_together_are_said(tmp_path, pictures):
     content = bytearray((tmp_path / "a.tsv").read_bytes())
     content[content.index(b"\n", content.index(b"\n") + 1)] ^= 64
     (tmp_path / "a.tsv").write_bytes(content)
-    assert "rows with another number of columns (2)" in collection.find(str(tmp_path / "a.tsv")).damaged["a.tsv"]
+    assert "or without an end (2)" in collection.find(str(tmp_path / "a.tsv")).damaged["a.tsv"]
 
 
 def test_the_column_of_a_parquet_file_that_holds_images_is_read(tmp_path, pictures):
@@ -331,18 +334,20 @@ def test_no_photo_of_a_damaged_container_is_missed_in_silence(tmp_path, pictures
     path, draw = tmp_path / name, random.Random(name)
     WRITERS[name](path, pictures)
     whole = path.read_bytes()
-    assert sorted(reached(path)[0]) == sorted(pictures) and not reached(path)[1]
+    skipped = {"record without an image": 2} if name == "a.rec" else {}  # MXNet's, of labels alone
+    assert sorted(reached(path, skipped)[0]) == sorted(pictures) and not reached(path, skipped)[1]
     missed = 0
     for trial in range(300):
         content = bytearray(whole)
         if trial % 3 == 2:
             content = content[: draw.randrange(1, len(whole))]
+            if name == "a.tsv" and content.endswith(b"\n"):  # which nothing tells from a whole file
+                content = content[:-1]
         else:
             for _ in range(draw.choice([1, 1, 3])):
                 content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
         path.write_bytes(content)
-        good, wrong = reached(path)
-        missing = set(pictures) - set(good)
-        missed += bool(missing)
-        assert wrong or not missing, (trial, len(missing))
+        good, wrong = reached(path, skipped)
+        missed += len(good) < PHOTOS
+        assert wrong or len(good) == PHOTOS, (trial, len(good))
     assert missed > 50
