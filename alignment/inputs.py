@@ -12,6 +12,7 @@ import numpy as np
 from errors import UserError
 from photos import collection, decoding, finding
 from photos.members import Member
+from photos.names import encoded
 
 
 class Input:
@@ -79,7 +80,7 @@ class Input:
 def in_shard(relative, shard):
     """Whether a path belongs to shard (k, n), 1 <= k <= n, by a stable hash of the path; to None belong all."""
     k, n = shard or (1, 1)
-    return int.from_bytes(hashlib.sha256(os.fsencode(relative)).digest()[:8], "big") % n == k - 1
+    return int.from_bytes(hashlib.sha256(encoded(relative)).digest()[:8], "big") % n == k - 1
 
 
 def decode(source):

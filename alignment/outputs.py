@@ -12,6 +12,7 @@ import numpy as np
 
 import utils
 from photos import decoding
+from photos.names import encoded
 
 HOUR = 3600  # seconds
 LONGEST = 120  # bytes of a name without its ending: eCryptfs takes 143 in all
@@ -29,11 +30,21 @@ def output_name(relative, ignores_case=False):
         r'[%~\x00-\x1f\x7f:?*"<>|\\]', lambda match: f"%{ord(match[0]):02X}", relative.replace(os.sep, "/")
     )
     escaped = re.sub(r"(?<=[_/])_|_(?=[_/])", "%5F", escaped)
-    name = escaped.replace("/", "__")
+    name = encodable(escaped.replace("/", "__"))
     if ignores_case or len(os.fsencode(name)) > LONGEST:
-        digest = hashlib.sha256(os.fsencode(relative)).hexdigest()[:32]
+        digest = hashlib.sha256(encoded(relative)).hexdigest()[:32]
         name = os.fsencode(name)[: LONGEST - 33].decode(errors="ignore") + "~" + digest
     return name + ".png"
+
+
+def encodable(name):
+    """A name that the locale can write: other characters, such as Chinese ones in Latin-1, become %uXXXX."""
+    try:
+        os.fsencode(name)
+        return name
+    except UnicodeEncodeError as error:
+        bad = error.object[error.start]
+        return encodable(name.replace(bad, f"%u{ord(bad):04X}"))
 
 
 def remove_scraps(folder):

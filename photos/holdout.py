@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from errors import UserError
+from photos.names import encoded
 
 PARTS = {"train": "0", "val": "1", "test": "2"}  # of CelebA's list_eval_partition
 NO_PERSON = r"(?i).*\.(rec|zip|tar|parquet|tsv|tgz|tar\.\w+)|(img|images?|faces?|photos?|aligned|raw)(_\w*)?"
@@ -63,7 +64,7 @@ def choose_persons(names, number):
     for name in names:
         photos[person(name)] = photos.get(person(name), 0) + 1
     chosen, so_far = set(), 0
-    for name in sorted(photos, key=lambda name: hashlib.sha256(os.fsencode(name)).digest()):
+    for name in sorted(photos, key=lambda name: hashlib.sha256(encoded(name)).digest()):
         if so_far >= number:
             break
         chosen.add(name)

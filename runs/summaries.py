@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+import time
 
 import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -47,6 +48,8 @@ class Summaries:
         if log_dir is None:
             self.writer = tf.summary.create_noop_writer()
             return
+        if os.path.isdir(log_dir):
+            put_in_order(log_dir)
         with self._writing(), tf.Graph().as_default(), tf.compat.v1.summary.FileWriter(log_dir) as writer:
             start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
             writer.add_session_log(start, step + 1)  # TensorBoard drops earlier events from this step on
@@ -104,6 +107,19 @@ class Summaries:
         """Close the file. Every write has been flushed."""
         with contextlib.suppress(tf.errors.OpError):  # an earlier error, once more
             self.writer.close()
+
+
+def put_in_order(log_dir):
+    """Give earlier names to logs from when the clock was ahead: TensorBoard reads logs in the order of their names.
+
+    Else it would take what is written from now on for older than they are, and hide it.
+    """
+    now, pattern = int(time.time()), re.compile(r"(events\.out\.tfevents\.)(\d+)(\..*)")
+    matches = sorted(filter(None, map(pattern.fullmatch, os.listdir(log_dir))), key=lambda match: int(match[2]))
+    ahead = [match for match in matches if int(match[2]) >= now]
+    for k, match in enumerate(ahead):
+        earlier = f"{match[1]}{now - len(ahead) + k:010d}{match[3]}"
+        os.replace(os.path.join(log_dir, match[0]), os.path.join(log_dir, earlier))
 
 
 def tensorboard_command(log_dir):

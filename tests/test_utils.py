@@ -56,10 +56,9 @@ def test_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
 
 
 @pytest.mark.parametrize("writer", ["write_text", "save_image", "save_gif"])
-@pytest.mark.parametrize("target", ["a", "a.partial"])
-def test_no_writer_writes_through_a_link(tmp_path, writer, target):
+def test_no_writer_writes_through_a_link(tmp_path, writer):
     (tmp_path / "victim").write_text("precious")
-    (tmp_path / target).symlink_to(tmp_path / "victim")
+    (tmp_path / "a").symlink_to(tmp_path / "victim")
     content = {
         "write_text": "new",
         "save_image": np.zeros([2, 2, 3], np.uint8),
@@ -116,3 +115,31 @@ def test_any_grid_holds_each_image_at_its_place_and_is_white_elsewhere(n, size, 
         top, left = k // across * height, k % across * width
         np.testing.assert_array_equal(grid[top : top + height, left : left + width], image)
     assert (grid == 255).sum() == grid.size - images.size and grid.shape[0] // height == -(-n // across)
+
+
+def test_two_processes_may_write_one_file(tmp_path):
+    path = str(tmp_path / "a")
+    with utils.whole_file(path) as first:
+        with utils.whole_file(path) as second:
+            second.write(b"second")
+        first.write(b"first")
+    assert open(path, "rb").read() == b"first" and os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_folder_that_refuses_fsync_is_passed_over(tmp_path, monkeypatch, number):
+    def refuse(_descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(utils.os, "fsync", refuse)
+    utils.sync_folder(str(tmp_path))
+
+
+@pytest.mark.parametrize("number", [524, errno.EBADF, errno.EINVAL, errno.ENOLCK])
+def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, capsys, number):
+    def refuse(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(utils.fcntl, "flock", refuse)
+    utils.lock(str(tmp_path / "lock")).close()
+    assert "its file system has no locks" in capsys.readouterr().err

@@ -17,3 +17,10 @@ def test_keras_finds_its_home_after_the_start(tmp_path):
         text=True,
     )
     assert done.stdout.strip() == "k", done.stderr
+
+
+def test_the_last_words_of_a_process_that_aborts_are_heard_without_the_noise():
+    code = "import os; from devices import start\nwith start.quiet():\n"
+    code += "    os.write(2, b'oneDNN custom operations are on\\nlast words\\n'); os.abort()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == -6 and done.stderr == "last words\n"

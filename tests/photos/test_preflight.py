@@ -75,3 +75,10 @@ def test_script_checks_without_training_and_without_tensorflow(odd, tmp_path):
     assert os.listdir(here) == []
     done = run_script("train-dcgan.py", "--dataset", "nowhere", "--check")
     assert done.returncode == 2 and "--dataset nowhere: no such folder" in done.stderr
+
+
+def test_only_what_trains_is_checked(faces, tmp_path, capsys):
+    assert preflight.check(TrainSettings(dataset=faces, hold_out=5)) == 0
+    assert "21 images in" in capsys.readouterr().out
+    assert preflight.check(TrainSettings(dataset=faces, hold_out=5, train_size=10)) == 0
+    assert "10 images in" in capsys.readouterr().out

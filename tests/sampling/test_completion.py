@@ -245,3 +245,8 @@ def test_an_interruption_keeps_what_is_there_and_says_so(photos, tmp_path, numbe
     assert "interrupted after" in printed and printed.count("PSNR in the hole") == 5
     assert {f"photo_{i}.png" for i in range(5)} < set(os.listdir(out / "completed"))
     assert (out / "overview.png").exists()
+
+
+def test_a_long_name_leaves_room_for_what_is_added():
+    names = completion_files.unique_names(["脸" * 80 + ".png", "脸" * 80 + ".jpg"])
+    assert len(set(names)) == 2 and all(len(os.fsencode(f"photo_{name}.png.12345678.partial")) < 143 for name in names)
