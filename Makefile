@@ -10,8 +10,9 @@ PYTHON ?= python3
 EPOCH ?= $(if $(DATASET),25,24)
 ARGS ?=
 BIN := .venv/bin
-export PIP_USER = 0  # else `user = true` in pip's own settings breaks the installation
-unexport PYTHONSAFEPATH  # by which Python would not find the project's own modules
+# Else `user = true` in pip's own settings breaks the installation, and Python does not find the project's modules
+export PIP_USER = 0
+unexport PYTHONSAFEPATH
 
 .PHONY: setup train page test soak bench
 

@@ -26,8 +26,7 @@ def align_folder(settings, inspect=None):
     photos = inputs.Input(settings)
     os.makedirs(settings.output, exist_ok=True)
     report = Report(settings)
-    before = report.counts.total()
-    progress = Progress("aligning", done=before)
+    progress = Progress("aligning", done=report.counts.total())
     threading.Thread(target=count, args=(photos, progress), daemon=True).start()
     skipped = photos.skipped
 
@@ -47,26 +46,27 @@ def align_folder(settings, inspect=None):
             progress.text = in_words(report.counts)
             progress.advance(report.counts.total() - progress.done)
     progress.close()
-    code = interruption.exit_code
-
-    total = report.counts.total()
-    print(f"{in_words(report.counts)} of {total:,} photos" + ("" if code else f" in {settings.input}"))
-    if total > before:
-        rate = (total - before) / max(progress.took(), 1e-9)
-        print(f"{total - before:,} of them now, in {progress.took():.0f} s: {rate:.1f} photos/s")
-    if skipped:
-        print("not looked at: " + ", ".join(f"{what} ({n:,})" for what, n in skipped.most_common(8)))
-    print(f"report: {report.path}")
-    if failed:
-        print(f"warning: {len(failed):,} photos could not be read now, such as {printable(failed[0]['input'])} "
-              f"({failed[0]['reason']}); the same command tries them again")  # fmt: skip
-        code = code or 1
+    say_what_became(settings, report, progress, skipped, failed)
     if interruption.signal:
         print("interrupted; the same command continues from here")
     elif inspect and report.counts["face"]:
         write_inspection_sheet(settings.output, settings.size, inspect)
         print(f"a sheet of the faces: {inspect}")
-    return code
+    return interruption.exit_code or int(bool(failed))
+
+
+def say_what_became(settings, report, progress, skipped, failed):
+    """Print the outcomes, those of this run, and what is left. failed: rows of photos that could not be read now."""
+    total, now = report.counts.total(), report.counts.total() - progress.before
+    print(f"{in_words(report.counts)} of {total:,} photos in {settings.input}")
+    if now:
+        print(f"{now:,} of them now, in {progress.took():.0f} s: {now / max(progress.took(), 1e-9):.1f} photos/s")
+    if skipped:
+        print("not looked at: " + ", ".join(f"{what} ({n:,})" for what, n in skipped.most_common(8)))
+    print(f"report: {report.path}")
+    if failed:
+        such_as = f"{printable(failed[0]['input'])} ({failed[0]['reason']})"
+        print(f"warning: {len(failed):,} photos could not be read now, such as {such_as}; the same command tries again")
 
 
 def count(photos, progress):

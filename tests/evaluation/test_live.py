@@ -80,3 +80,17 @@ def test_the_script_hands_the_evaluation_to_the_loop(tiny, monkeypatch):
     )
     assert done.returncode == 0, done.stderr
     assert "these numbers do not compare" in done.stdout or "evaluation at step 6: face rate" in done.stdout
+
+
+def test_a_pending_evaluation_removes_no_later_checkpoint(tiny, monkeypatch):
+    config = tiny(epoch=2, checkpoint_every=4)
+    loop.train(config)
+    assert files.latest_steps(config.checkpoint_dir) == [4, 8, 12]
+
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.Replicas, "batches", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(tiny(epoch=2, checkpoint_every=4, evaluate_every=4, step=4), evaluate=numbers(0.5))
+    assert files.latest_steps(config.checkpoint_dir) == [4, 8, 12]

@@ -44,14 +44,15 @@ def test_features_are_kept_until_the_folder_changes(faces, tmp_path, monkeypatch
 
 def test_broken_files_and_what_the_run_wrote_are_no_real_faces(faces, trained, tmp_path, monkeypatch, capsys):
     folder = shutil.copytree(faces, tmp_path / "faces")
-    (folder / "00003.png").write_bytes(b"broken")
+    for name in ("00003.png", "00005.png", "00007.png"):  # more than --max_bad allows by default
+        (folder / name).write_bytes(b"broken")
     checkpoints = shutil.copytree(trained, folder / "checkpoints")
     shutil.copy(folder / "00004.png", checkpoints / "evaluation-6.png")
     monkeypatch.setattr(dlib_features, "features", lambda images, **_: np.zeros([len(images), 128]))
     monkeypatch.setattr(dlib_features, "has_face", lambda images, *_: np.ones(len(images)))
     real = real_of(checkpoints, folder)
-    assert len(real.faces) == 25
-    assert "left out 1 files that do not decode, such as 00003.png" in capsys.readouterr().out
+    assert len(real.faces) == 23
+    assert "left out 3 files that do not decode, such as 0000" in capsys.readouterr().out
 
 
 def test_fid_stands_in_the_table_and_needs_enough_faces(faces, trained, tmp_path, monkeypatch):

@@ -1,6 +1,10 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from conftest import drawn_faces
+from conftest import ROOT, drawn_faces
 
 from alignment import models
 from evaluation import metrics
@@ -43,3 +47,21 @@ def test_features_are_dlibs_own():
     own = np.array(network.compute_face_descriptor(chips[:2] + chips[-2:]), np.float32)
     ours = dlib_features.features(crops)
     np.testing.assert_allclose(np.concatenate([ours[:2], ours[-2:]]), own, atol=2e-6)
+
+
+def test_ctrl_c_in_a_terminal_does_not_end_the_detectors_processes(tmp_path):
+    """It goes to all processes of the group; the parent decides."""
+    code = (
+        "import os, signal, sys, threading, time\nimport numpy as np\nfrom recognition import dlib_features\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, lambda *_: None)\n"
+        "    threading.Timer(2, lambda: os.killpg(0, signal.SIGINT)).start()\n"
+        "    faces = np.zeros([1500, 64, 64, 3], np.uint8)\n"
+        "    print(len(dlib_features.has_face(faces, workers=2)))\n"
+    )
+    (tmp_path / "detect.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "detect.py")], capture_output=True, text=True, start_new_session=True,
+        env=os.environ | {"PYTHONPATH": ROOT},
+    )  # fmt: skip
+    assert done.stdout.strip().endswith("1500") and "Traceback" not in done.stderr, done.stderr

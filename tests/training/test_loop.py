@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 import utils
 from errors import NotFiniteError, UserError
 from runs import files
+from sampling import latents
 from training import loop, state
 
 
@@ -509,3 +510,11 @@ def test_a_resume_says_what_another_epoch_does_to_falling_rates(tiny, capsys):
     capsys.readouterr()
     loop.train(tiny(epoch=2, lr_decay=1.0))
     assert "learning rates: 50% of their values here, 0 at the end of --epoch 2" in capsys.readouterr().out
+
+
+def test_the_fixed_z_of_a_run_is_no_picture_of_its_seed(tiny):
+    config = tiny()
+    opened = loop.open_run(config, loop.open_data(config), loop.Replicas(config.batch_size))
+    pictures = latents.draw(config.seed, range(64), config.z_dim)
+    assert not np.isin(opened.sample_z.numpy(), pictures).any()
+    opened.checkpoints.lock.close()
