@@ -142,7 +142,7 @@ def rows_of_tsv(path, odd):
     """Yield (person, position of the last column, its length) of each row of an MS-Celeb-1M file. Raises UserError.
 
     The first column is the person's Freebase MID (m.0abc), the last one the JPEG as base64. The numbers of rows that
-    have fewer or more columns than the first, or no end, go into `odd`: there, rows may run together or be missing.
+    have fewer or more columns than the first go into `odd`: there, rows may run together.
     """
     start, columns = 0, None
     with open(path, "rb") as file:
@@ -151,7 +151,7 @@ def rows_of_tsv(path, odd):
                 raise UserError(f"{path}: row {row} is longer than {LONGEST_ROW:,} bytes; not a file of MS-Celeb-1M")
             text = line.rstrip(b"\r\n")
             columns = columns or text.count(b"\t")
-            if text.count(b"\t") != columns or not line.endswith(b"\n"):  # or the file ends within this row
+            if text.count(b"\t") != columns:
                 odd.append(row)
             last = text.rfind(b"\t") + 1
             person = text[: min(40, text.find(b"\t"))].decode(errors="replace") if last else "_"
@@ -164,7 +164,7 @@ def damage_of(odd):
     if not odd:
         return None
     rows = ", ".join(map(str, odd[:3])) + (", …" if odd[3:] else "")
-    return f"damaged: rows with another number of columns, or without an end ({rows}), so photos may be missing"
+    return f"damaged: rows with another number of columns ({rows}), so photos may be missing"
 
 
 def each_in_tsv(path, prefix, wanted=None):
