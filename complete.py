@@ -13,6 +13,8 @@ import cli.program
 from cli.flags import Parser, check_empty
 from cli.settings import add_settings, from_options
 from devices import start
+from errors import UserError
+from photos.finding import photos_at
 from runs.naming import add_network_flags, use_name
 from runs.network import find_network
 from sampling.settings import GROUPS, CompletionSettings
@@ -24,7 +26,7 @@ def flags():
     """The command line."""
     parser = Parser(__doc__)
     add_network_flags(parser)
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="photos to complete")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="photos to complete, or folders of photos")
     add_settings(parser, CompletionSettings, GROUPS)
     return parser
 
@@ -34,10 +36,13 @@ def main(arguments):
     options = flags().parse_args(arguments)
     use_name(vars(options), arguments)
     settings = from_options(CompletionSettings, options)
+    if settings.mask and any(argument.split("=")[0] == "--maskType" for argument in arguments):
+        raise UserError(f"--mask {settings.mask}: hides what the picture says; leave out --maskType")
     check_empty("--outDir", settings.outDir)
+    images = photos_at(options.images)
     network = find_network(options.checkpoint_dir, options.step)
     start.set_up()
-    return completion_files.complete(network, options.images, settings)
+    return completion_files.complete(network, images, settings)
 
 
 if __name__ == "__main__":

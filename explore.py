@@ -24,6 +24,7 @@ from cli.flags import Parser, add_flag, check_empty, check_writable
 from cli.kinds import text, whole
 from cli.settings import add_settings
 from devices import start
+from photos.finding import photos_at
 from runs.naming import add_network_flags, use_name
 from runs.network import find_network
 from sampling.settings import ProjectionSettings
@@ -38,6 +39,7 @@ COMMANDS = {
     "direction": "the difference of the means of two groups of pictures, for edit",
     "edit": "move z along a direction, from less to more",
 }
+SWITCHES = ("--debug", "--align")  # flags without a value
 GROUPS = {"plus": "the first", "minus": "the second", "plus2": "the third"}
 
 
@@ -70,15 +72,26 @@ def flags():
             add(command, "direction", file, None, "the .npz file that direction wrote (required)", required=True)
             add(command, "steps", whole(2, 1000), 7, "pictures from less to more")
         if name == "project":
-            command.add_argument("images", nargs="+", metavar="PHOTO", help="photos, or aligned faces")
+            command.add_argument(
+                "images", nargs="+", metavar="PHOTO", help="photos or aligned faces, or folders of them"
+            )
             add(command, "align", None, False, "find and align the face in each photo first")
             add_settings(command, ProjectionSettings, only=("nIter", "restarts", "seed"))
     return parser
 
 
+def command_first(arguments):
+    """The arguments with the command before the flags, where flags came first: --name demo interpolate ..."""
+    for at, argument in enumerate(arguments):
+        is_value = at and arguments[at - 1].startswith("-") and arguments[at - 1] not in SWITCHES
+        if argument in COMMANDS and not is_value:
+            return [argument, *arguments[:at], *arguments[at + 1 :]]
+    return arguments
+
+
 def main(arguments):
     """Explore. Returns the exit code."""
-    options = flags().parse_args(arguments)
+    options = flags().parse_args(command_first(arguments))
     use_name(vars(options), arguments)
     if options.command == "direction":
         check_writable("--out", options.out, ".npz")
@@ -87,6 +100,8 @@ def main(arguments):
     if options.command == "progress":
         gallery.show_progress(options.checkpoint_dir, options.out)
         return 0
+    if options.command == "project":
+        options.images = photos_at(options.images)
     network = find_network(options.checkpoint_dir, options.step)
     start.set_up()
     exploring.explore(network, options)

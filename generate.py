@@ -8,6 +8,8 @@ Needs only the checkpoint folder of a training run, or one with a TF1 checkpoint
 repository. Picture i of a seed is always the same.
 """
 
+import os
+
 import cli.program
 from cli.flags import Parser, add_flag, check_empty, check_writable
 from cli.kinds import text, whole
@@ -47,6 +49,8 @@ def check(options):
     if options.export and options.export.lower().endswith(".onnx"):
         check_writable("--export", options.export)
     else:
+        if os.path.splitext(options.export or "")[1]:
+            raise UserError(f"--export {options.export}: give a new folder, or a file that ends in .onnx")
         check_empty("--export", options.export)
     check_writable("--grid", options.grid, ".png")
     check_writable("--save_z", options.save_z)

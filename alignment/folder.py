@@ -52,7 +52,13 @@ def align_folder(settings, inspect=None):
     elif inspect and report.counts["face"]:
         write_inspection_sheet(settings.output, settings.size, inspect)
         print(f"a sheet of the faces: {inspect}")
-    return interruption.exit_code or int(bool(failed))
+    if interruption.signal or failed:
+        return interruption.exit_code or 1
+    if report.counts["face"] or settings.shard:
+        return 0
+    print("no face was found in any photo: are the faces large enough? --upsample 2 finds smaller ones, in a new folder"
+          if report.counts.total() else f"there are no photos in {settings.input}")  # fmt: skip
+    return 2
 
 
 def say_what_became(settings, report, progress, skipped, failed):

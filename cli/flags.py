@@ -60,7 +60,15 @@ def add_flag(parser, name, kind, default, help, alias=None, required=False):
 def check_empty(flag, folder):
     """Refuse a folder that is neither new nor empty, where something could be overwritten. Raises UserError."""
     if folder and os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
-        raise UserError(f"{flag} {folder}: is not empty; name a new folder")
+        raise UserError(f"{flag} {folder}: is not empty; name a new folder, such as {free_name(folder)}")
+
+
+def free_name(folder):
+    """The first of folder-2, folder-3, ... that does not exist."""
+    folder, number = folder.rstrip(os.sep), 2
+    while os.path.lexists(f"{folder}-{number}"):
+        number += 1
+    return f"{folder}-{number}"
 
 
 def check_writable(flag, path, ending=""):

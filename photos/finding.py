@@ -2,7 +2,10 @@
 
 import errno
 import os
+import re
 import stat
+
+from errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
 NOT_PHOTOS = set(
@@ -10,6 +13,30 @@ NOT_PHOTOS = set(
     ".zip .tar .tgz .gz .bz2 .xz .7z .rar .rec .idx .parquet .cls .jsonl .pth "
     ".py .sh .exe .mp4 .avi .mov .mkv .mp3 .wav".split()
 )  # endings that lie beside photos in data sets
+
+
+# What align_faces.py keeps beside the faces: its report, its locks, its settings
+ALIGNERS = re.compile(r"report(-\d+-of-\d+)?\.csv|\.report(-\d+-of-\d+)?\.lock|\.settings\.json")
+
+
+def photos_at(paths):
+    """The paths of the photos that arguments of a command stand for: files, and the images in folders.
+
+    The aligner's own files are passed over, as when a shell expands aligned/*. Raises UserError for a folder without
+    images, and where nothing is left.
+    """
+    found = []
+    for path in paths:
+        if os.path.isdir(path):
+            inside = sorted(walk_photos(path, lambda _name, _reason: None))
+            if not inside:
+                raise UserError(f"{path}: no images in it (looked for {' '.join(ENDINGS)}, also in subfolders)")
+            found += [os.path.join(path, name) for name in inside]
+        elif not ALIGNERS.fullmatch(os.path.basename(path)):
+            found.append(path)
+    if not found:
+        raise UserError(f"{', '.join(paths)}: no photos; give photos, or a folder of photos")
+    return found
 
 
 def is_image(name):
@@ -45,6 +72,8 @@ def walk_photos(folder, skip, wanted=is_image, leave_out=()):
         subfolders = []
         for entry in entries:
             relative = os.path.join(inner, entry.name)
+            if ALIGNERS.fullmatch(entry.name):
+                continue
             try:
                 info = entry.stat()
             except OSError as error:  # a broken link, a link to itself, a folder that may not be entered

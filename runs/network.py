@@ -4,10 +4,13 @@ import codecs
 import glob
 import os
 import re
+import time
 from collections import namedtuple
 
 from errors import UserError
 from runs.files import OUTPUTS, checkpoint_path, latest_steps, read_settings
+
+YOUNG = 1000  # batches, below which there is a warning
 
 
 class Network(namedtuple("Network", "directory step prefix settings")):
@@ -37,6 +40,17 @@ def find_network(directory, step=None, flag="--checkpoint_dir"):
     if not step:
         raise UserError(f"{flag} {directory}: no checkpoint in it yet; {_runs_here()}")
     return Network(directory, step, checkpoint_path(directory, step), settings)
+
+
+def describe(network):
+    """Print which network is used: where it is, its step, its data set and its date; and a warning of a young one."""
+    settings = network.settings or {}
+    data = f", trained on {os.path.relpath(settings['dataset'])}" if settings.get("dataset") else ""
+    made = [path for path in (f"{network.prefix}.index", network.prefix) if os.path.exists(path)]
+    date = f", {time.strftime('%Y-%m-%d %H:%M', time.localtime(os.path.getmtime(made[0])))}" if made else ""
+    print(f"network: {network.directory}, step {network.step:,}{data}{date}")
+    if settings and network.step < YOUNG:
+        print(f"warning: it has trained for {network.step:,} batches only; good faces need thousands")
 
 
 def choose_step(directory, steps, step=None):

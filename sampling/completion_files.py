@@ -10,6 +10,7 @@ from cli.progress import Progress, duration
 from errors import UserError
 from photos import decoding
 from runs.loading import load_model
+from runs.network import describe
 from sampling import blending, completion
 
 LONGEST = 100  # bytes of a photo's name in that of its completion
@@ -107,6 +108,7 @@ def complete(network, images, settings):
 
     Raises UserError before any work for what can't be done.
     """
+    describe(network)
     dcgan = load_model(network, settings.precision)
     size = dcgan.image_size
     if settings.imgSize not in (None, size):

@@ -4,6 +4,7 @@ import os
 
 import utils
 from runs.loading import load_model
+from runs.network import describe
 from sampling import figures, generation, latents
 from sampling.onnx_export import export_onnx
 
@@ -16,6 +17,7 @@ def draw(network, options):
     network: a network.Network
     options: generate.py's flags
     """
+    describe(network)
     dcgan, step = load_model(network), network.step
     if options.z:
         z = latents.load(options.z, dcgan.z_dim)

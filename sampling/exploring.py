@@ -9,6 +9,7 @@ from cli.progress import Progress
 from errors import UserError
 from recognition import dlib_features
 from runs.loading import load_model
+from runs.network import describe
 from sampling import blending, completion, figures, latents, projection
 from sampling.settings import ProjectionSettings
 
@@ -21,6 +22,7 @@ def explore(network, options):
     network: a network.Network
     options: the flags of the command
     """
+    describe(network)
     commands = (interpolate, arithmetic, walk, project, direction, edit)
     {command.__name__: command for command in commands}[options.command](options, load_model(network))
     files = sorted(os.listdir(options.out)) if os.path.isdir(options.out) else []

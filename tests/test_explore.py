@@ -63,3 +63,16 @@ def test_walk_varies_one_coordinate_at_a_time(tiny_run, tmp_path):
 def test_a_walk_along_a_short_z_takes_all_its_coordinates(tiny_run, tmp_path):
     explore.main(["walk", "--checkpoint_dir", tiny_run, "--seeds", "1", "--steps", "2", "--out", str(tmp_path / "o")])
     assert sorted(os.listdir(tmp_path / "o")) == sorted(f"z00{i}.{end}" for i in range(8) for end in ("gif", "png"))
+
+
+@pytest.mark.parametrize(
+    "typed, meant",
+    [
+        ("--name faces interpolate --out x", "interpolate --name faces --out x"),
+        ("--debug walk --out x", "walk --debug --out x"),
+        ("--name walk edit --out x", "edit --name walk --out x"),
+        ("project --align a.png --out x", "project --align a.png --out x"),
+    ],
+)
+def test_flags_may_come_before_the_command(typed, meant):
+    assert explore.command_first(typed.split()) == meant.split()

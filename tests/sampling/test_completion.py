@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -6,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, TF1, face_photo, load_model, load_script
+from conftest import ROOT, TF1, face_photo, load_model, load_script, run_script
 from PIL import Image
 
 from errors import UserError
@@ -250,3 +251,34 @@ def test_an_interruption_keeps_what_is_there_and_says_so(photos, tmp_path, numbe
 def test_a_long_name_leaves_room_for_what_is_added():
     names = completion_files.unique_names(["脸" * 80 + ".png", "脸" * 80 + ".jpg"])
     assert len(set(names)) == 2 and all(len(os.fsencode(f"photo_{name}.png.12345678.partial")) < 143 for name in names)
+
+
+def test_folders_are_taken_and_the_aligners_own_files_are_passed_over(trained, tmp_path):
+    """As when a shell expands aligned/*, which the article types."""
+    (tmp_path / "aligned").mkdir()
+    for i in range(2):
+        face_photo(side=64).save(tmp_path / "aligned" / f"{i}.png")
+    (tmp_path / "aligned" / "report.csv").write_text("input,output\n")
+    for k, arguments in enumerate(([tmp_path / "aligned"], sorted((tmp_path / "aligned").iterdir()))):
+        out = tmp_path / f"out{k}"
+        done = run_script("complete.py", "--checkpoint_dir", trained, "--nIter", 2, "--outDir", out, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert {"photo_0.png", "photo_1.png"} <= set(os.listdir(out / "completed"))
+    assert re.match(r"network: .*, step 6, trained on .*, 20\d\d-", done.stdout)
+    assert "warning: it has trained for 6 batches only" in done.stdout
+    arguments = ["--checkpoint_dir", trained, "--outDir", tmp_path / "n", tmp_path / "aligned" / "report.csv"]
+    done = run_script("complete.py", *arguments)
+    assert done.returncode == 2 and "no photos; give photos, or a folder of photos" in done.stderr
+
+
+def test_a_mask_of_ones_own_and_a_kind_of_mask_are_not_both_taken(trained, tmp_path):
+    command = ["--checkpoint_dir", trained, "--mask", "m.png", "--maskType", "left", "a.png"]
+    done = run_script("complete.py", *command, cwd=tmp_path)
+    assert done.returncode == 2 and "leave out --maskType" in done.stderr
+
+
+def test_the_next_free_folder_is_named(trained, tmp_path):
+    (tmp_path / "completions" / "old").mkdir(parents=True)
+    (tmp_path / "completions-2").mkdir()
+    done = run_script("complete.py", "--checkpoint_dir", trained, "a.png", cwd=tmp_path)
+    assert done.returncode == 2 and "is not empty; name a new folder, such as completions-3" in done.stderr
