@@ -147,7 +147,8 @@ def test_several_small_and_missing_faces_are_told_apart(tmp_path):
 def test_upsample_finds_smaller_faces(tmp_path):
     (tmp_path / "raw").mkdir()
     face_photo(0, side=64).save(tmp_path / "raw" / "tiny.png")
-    align(tmp_path / "raw", tmp_path / "one", "--upsample", 0)
+    none = align(tmp_path / "raw", tmp_path / "one", "--upsample", 0, code=2)
+    assert "no face was found in any photo: are the faces large enough? --upsample 2" in none.stdout
     align(tmp_path / "raw", tmp_path / "two", "--upsample", 2)
     assert report(tmp_path / "one")["tiny.png"]["outcome"] == "no face"
     assert report(tmp_path / "two")["tiny.png"]["outcome"] == "face"
@@ -485,9 +486,14 @@ def test_report_cells_are_no_formulas_and_read_back(tmp_path):
     (tmp_path / "raw").mkdir()
     for name in ("=1+1.jpg", "@a.jpg", "-b.jpg", "'=c.jpg", "plain.jpg"):
         Image.new("RGB", (20, 20)).save(tmp_path / "raw" / name)
-    align(tmp_path / "raw", tmp_path / "o")
+    align(tmp_path / "raw", tmp_path / "o", code=2)
     assert set(report(tmp_path / "o")) == {"'=1+1.jpg", "'@a.jpg", "'-b.jpg", "''=c.jpg", "plain.jpg"}
-    assert "of them now" not in align(tmp_path / "raw", tmp_path / "o").stdout
+    assert "of them now" not in align(tmp_path / "raw", tmp_path / "o", code=2).stdout
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    (tmp_path / "raw").mkdir()
+    assert "there are no photos in" in align(tmp_path / "raw", tmp_path / "o", code=2).stdout
 
 
 def test_no_writer_writes_through_a_link(raw, tmp_path):
