@@ -11,7 +11,7 @@ import numpy as np
 
 from errors import UserError
 from photos import collection, decoding, finding
-from photos.members import Member
+from photos.members import MOST_BYTES, Member
 from photos.names import encoded
 
 
@@ -59,7 +59,9 @@ class Input:
             try:
                 streamed = container.kind.each is not None
                 yield from container.each(finding.may_be_photo) if streamed else self.listed(container)
-            except decoding.PhotoError as error:
+            except decoding.PassingError as error:  # of the disk or the network: what is read so far is not all
+                raise OSError(f"{container.path}: {error}; the same command continues from here") from error
+            except (decoding.PhotoError, UserError) as error:
                 skip(container.name, str(error))
 
     def listed(self, container):
@@ -90,6 +92,9 @@ def decode(source):
     """
     content = source.read() if isinstance(source, Member) else source
     try:
+        if not isinstance(content, bytes) and os.path.getsize(content) <= MOST_BYTES:
+            with open(content, "rb") as file:  # cv2.imread takes an error of the disk for the end of the file
+                content = file.read()
         with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
             format, mode, orientation = decoding.header(file)
             turned_as_told = orientation == 1 or format in ("JPEG", "MPO", "PNG")  # cv2 turns some others by itself

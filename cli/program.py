@@ -52,7 +52,7 @@ def run(main, less_memory="fewer programs beside it"):
         if isinstance(error, ModuleNotFoundError):
             message = "the package %s is not installed here; %s" % (package, how_to_install(package))
         else:
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             message = "the package %s is installed, but does not load (%s); " % (package, reason)
             message += "use this project's own environment, without packages from elsewhere (PYTHONPATH); "
             message += how_to_install()
@@ -105,7 +105,9 @@ class Stream:
             function(*arguments)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ENOSPC):  # which may pass: a slow reader, a full disk
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.stream.fileno())
+                os.close(nowhere)
         except ValueError:  # closed
             pass
 

@@ -28,8 +28,11 @@ def quiet():
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        os.close(writer)
-        _pass_on(reader)
+        try:
+            os.close(writer)
+            _pass_on(reader)
+        finally:
+            os._exit(0)
     saved = os.dup(2)
     os.dup2(writer, 2)
     os.close(writer)
@@ -40,18 +43,18 @@ def quiet():
         sys.stderr.flush()
         os.dup2(saved, 2)
         os.close(saved)
-        os.waitpid(child, 0)
+        with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored, nobody waits for children
+            os.waitpid(child, 0)
 
 
 def _pass_on(reader):
-    """Copy the lines from a pipe to stderr until it is closed, without the NOISE; then end this process."""
+    """Copy the lines from a pipe to stderr until it is closed, without the NOISE."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError), open(reader, errors="replace") as lines:
         for line in lines:
             if not NOISE.search(line):
                 os.write(2, line.encode(errors="replace"))
-    os._exit(0)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,9 @@ What can't be read to its end is said: no photo is missed in silence.
 
 import bz2
 import gzip
+import io
 import lzma
+import os
 import posixpath
 import struct
 import tarfile
@@ -13,7 +15,7 @@ import zipfile
 import zlib
 
 from errors import UserError
-from photos.decoding import PhotoError
+from photos.decoding import PhotoError, reading_error
 from photos.members import MOST_BYTES, clean, listing, read_at, reason_to_skip, unread
 
 LOCAL = struct.Struct("<4s2xHH4xLLLHH")  # of a zip member: signature, flags, method, CRC, sizes, lengths of texts
@@ -23,7 +25,8 @@ MAGIC_AT = 257  # where "ustar" stands in a header
 SEARCHED = 1 << 22  # bytes that are searched for a header at a time
 LINKS = 40  # that are followed from one to the next
 SPARSE = -1  # the length of a sparse member, whose header is at its position
-BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)  # what a damaged rest raises
+# What a damaged rest raises
+BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError)
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}  # by a file's first bytes
 
 
@@ -32,13 +35,18 @@ def list_zip(path, prefix, wanted):
     try:
         with zipfile.ZipFile(path) as archive:
             entries = ((i.filename, i.header_offset, i.compress_size) for i in archive.infolist() if not i.is_dir())
-            return listing(entries, prefix, wanted)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, struct.error) as error:
+            found = listing(entries, prefix, wanted)
+            first = min((i.header_offset for i in archive.infolist()), default=archive.start_dir)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OverflowError, struct.error) as error:
         if "multiple disks" in str(error):
             remedy = f"it is a part of a split archive; join the parts first: zip -s 0 {path} --out whole.zip"
         else:
             remedy = f"its list of members can't be read ({error}); it is damaged, so copy it again from its source"
         raise UserError(f"{path}: {remedy}") from error
+    if first:  # a file that begins with a member, as those that are taken for .zip files do
+        why = f"damaged: what stands before byte {first:,} is in no list of members (was another archive put in front?)"
+        found = found._replace(damaged=f"{why}, and photos may be missing")
+    return found
 
 
 def read_zip(path, position, length):
@@ -51,7 +59,7 @@ def read_zip(path, position, length):
         raise PhotoError("encrypted: unpack the archive with its password first")
     start = position + LOCAL.size + name + extra
     content = read_at(path, start, length)
-    if flags & CRC_FOLLOWS:
+    if flags & CRC_FOLLOWS and not crc:
         after = read_at(path, start + length, 8)
         crc = int.from_bytes(after[4:] if after.startswith(b"PK\x07\x08") else after[:4], "little")
     if method == zipfile.ZIP_DEFLATED:
@@ -85,7 +93,8 @@ def list_tar(path, prefix, wanted):
         entries, links = [], []
         for member in tar.members():
             if member.isreg():
-                place = (member.offset, SPARSE) if member.issparse() else (member.offset_data, member.size)
+                whole = (member.offset_data, min(member.size, MOST_BYTES + 1))  # no larger one is read
+                place = (member.offset, SPARSE) if member.issparse() else whole
                 entries.append((member.name, *place))
             elif not reason_to_skip(clean(member.name), wanted):
                 links.append(member)
@@ -126,6 +135,7 @@ def read_tar(path, position, length):
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 return archive.extractfile(archive.next()).read(MOST_BYTES)
     except BROKEN as error:
+        raise_passing(error)
         raise PhotoError("a sparse member that is damaged") from error
 
 
@@ -145,14 +155,20 @@ def each_in_tar(path, prefix, wanted):
                         yield prefix + name, content
                 else:
                     links.append(member)
+    lost = set()
     if links:
-        yield from each_link(path, prefix, links)
-    if tar.damage():
-        raise PhotoError(tar.damage())
+        yield from each_link(path, prefix, links, lost)
+    wrong = [tar.damage()] if tar.damage() else []
+    wrong += [f"{len(lost):,} links lead to nothing in the archive"] if lost else []
+    if wrong:
+        raise PhotoError("; ".join(wrong))
 
 
-def each_link(path, prefix, links):
-    """Yield (name, bytes) of each link to a member of a compressed .tar file, which is read once more."""
+def each_link(path, prefix, links, lost):
+    """Yield (name, bytes) of each link to a member of a compressed .tar file, which is read once more.
+
+    lost: a set, which gets the names of those that lead to nothing
+    """
     targets = {clean(link.name): target_of(link) for link in links}
     names = {}
     for name in targets:
@@ -166,6 +182,7 @@ def each_link(path, prefix, links):
             if member.isreg() and (wanting := names.pop(clean(member.name), None)):
                 content = tar.content(member)
                 yield from ((prefix + name, content) for name in wanting if content is not None)
+    lost.update(name for wanting in names.values() for name in wanting)
 
 
 def opened_tar(path):
@@ -190,33 +207,47 @@ class Tar:
     """
 
     def __init__(self, file, path):
+        self.size = os.path.getsize(path) if isinstance(file, io.BufferedReader) else 0  # 0: not known
         self.file, self.gaps = file, []  # the gaps: (from, to) in bytes of the uncompressed file; to: None for its end
         self.cut = False  # whether it ends without an end mark
         try:
             self.archive = tarfile.open(fileobj=file, mode="r:")
         except BROKEN as error:
-            first = self.search_after(0)
-            if first is None:
-                why = f"can't be read as a .tar file ({error}); copy it again from its source"
-                raise UserError(f"{path}: {why}") from error
-            file.seek(first)
-            self.archive = tarfile.open(fileobj=file, mode="r:")
+            self.archive = self.open_behind(error, path)
+
+    def open_behind(self, error, path):
+        """The archive from its first header on that tarfile takes. Raises UserError, with the first error."""
+        raise_passing(error)
+        first = self.search_after(0)
+        while first is not None:
+            self.file.seek(first)
+            try:
+                return tarfile.open(fileobj=self.file, mode="r:")
+            except BROKEN:
+                self.gaps.pop()
+                first = self.search_after(first + BLOCK)
+        raise UserError(f"{path}: can't be read as a .tar file ({error}); copy it again from its source") from error
 
     def members(self):
-        """Yield the regular files and links, and forget them."""
-        at = 0
+        """Yield the regular files and links, and forget them. Raises PassingError where the disk gives no more now."""
+        at, refused = 0, None
         while True:
             try:
                 member = self.archive.next()
                 if member is None or member.size < 0 or member.offset < at:
                     at = self.continue_after(max(at, self.archive.offset))
+                    if at is not None and at == refused:  # it looks like a header, and tarfile can't read it
+                        at = self.search_after(at + BLOCK)
+                    refused = at
                 else:
                     at, self.archive.members = member.offset + BLOCK, []
                     if member.isreg() or member.issym() or member.islnk():
                         yield member
                     continue
-            except BROKEN:  # a header that makes no sense, or the rest is missing
-                at = self.search_after(max(at, self.archive.offset + BLOCK))
+            except BROKEN as error:  # a header that makes no sense, or the rest is missing
+                raise_passing(error)
+                ahead = self.archive.offset + BLOCK
+                at = self.search_after(ahead if at < ahead <= self.size else at)
             if at is None:
                 return
             self.archive.offset = at
@@ -225,7 +256,8 @@ class Tar:
         """The bytes of a member; None where they can't be read, which is a gap."""
         try:
             content = self.archive.extractfile(member).read(MOST_BYTES)
-        except BROKEN:
+        except BROKEN as error:
+            raise_passing(error)
             content = None
         if content is None or len(content) < min(member.size, MOST_BYTES):
             self.gaps.append((member.offset, None))
@@ -259,8 +291,8 @@ class Tar:
                 if len(part) < SEARCHED:
                     break
                 at += SEARCHED
-        except BROKEN:  # a compressed file that ends early, or whose checksum is another
-            pass
+        except BROKEN as error:  # a compressed file that ends early, or whose checksum is another
+            raise_passing(error)
         self.gaps.append((start, found))
         return found
 
@@ -269,6 +301,12 @@ class Tar:
         if self.gaps:
             return unread(self.gaps)
         return "truncated: it ends without an end mark, so photos may be missing" if self.cut else None
+
+
+def raise_passing(error):
+    """Raise an error of the disk or the network, which may pass, as PassingError. Those of damage have no number."""
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        raise reading_error(error) from error
 
 
 def is_header(block):

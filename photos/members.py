@@ -68,7 +68,11 @@ def read_at(path, position, length):
             content = os.pread(descriptor, length, position)
         else:
             descriptor = os.open(path, os.O_RDONLY)
-            content = os.pread(descriptor, length, position)
+            try:
+                content = os.pread(descriptor, length, position)
+            except OSError:
+                os.close(descriptor)
+                raise
             if len(_descriptors) >= MOST_OPEN or _descriptors.setdefault(path, descriptor) != descriptor:
                 os.close(descriptor)
     except OSError as error:

@@ -119,7 +119,8 @@ def scan(path, size):
     next one is searched: the magic number stands nowhere else at a multiple of 4. Raises UserError if there is none.
     """
     keys, positions, lengths, images, gaps = array("q"), array("q"), array("q"), array("b"), []
-    at = start = first = key = back = 0
+    at = start = key = back = 0
+    first = None  # where the record begins whose parts are read
     image, block, wanted = True, b"", BLOCK
     with open(path, "rb") as file:
         while at + PART.size <= size:
@@ -135,7 +136,7 @@ def scan(path, size):
                 gaps.append((at, found))
                 if found is None:
                     break
-                at, back, wanted, block = found, found + 4, BLOCK, b""
+                at, back, wanted, block, first = found, found + 4, BLOCK, b"", None
                 continue
             back = at + 4
             if flag in (0, 1):
@@ -143,11 +144,14 @@ def scan(path, size):
                 key = HEADER.unpack_from(head, PART.size)[2] % (1 << 63) if len(head) == HEAD else 0
             wanted = BLOCK if length < LARGE else HEAD
             at = end
-            if flag in (0, 3) or at + PART.size > size:
+            if (flag in (0, 3) or at + PART.size > size) and first is None:  # the last part of one that is lost
+                gaps.append((back - 4, at))
+            elif flag in (0, 3) or at + PART.size > size:
                 keys.append(key)
                 positions.append(first)
                 lengths.append(at - first)
                 images.append(image)
+                first = None
             if at > size and (found := search(file, back, size)) is not None:  # or its length is wrong
                 gaps.append((back - 4, found))
                 at, back, wanted, block = found, found + 4, BLOCK, b""

@@ -84,13 +84,24 @@ def each_in_parquet(path, prefix, wanted=None):
     ends = row_ends(path)
     for group, end in enumerate(ends):
         row = ends[group - 1] if group else 0
-        with contextlib.suppress(PhotoError), damage_as_photo_error(""):
+        with damaged_rows_later(), damage_as_photo_error(""):
             for batch in file.iter_batches(ROWS, row_groups=[group], columns=[column]):
                 for content in images_of(batch.column(0)):
                     yield f"{prefix}{row:0{DIGITS}d}", content or b""
                     row += 1
         for missing in range(row, end):
             yield f"{prefix}{missing:0{DIGITS}d}", Member(read_parquet, path, missing, 0)
+
+
+@contextlib.contextmanager
+def damaged_rows_later():
+    """Pass over damage, but not over what may pass."""
+    try:
+        yield
+    except decoding.PassingError:
+        raise
+    except PhotoError:
+        pass
 
 
 @contextlib.contextmanager
@@ -101,6 +112,8 @@ def damage_as_photo_error(reason):
     try:
         yield
     except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno and error.strerror:  # of the disk, which may pass
+            raise decoding.reading_error(error) from error
         raise PhotoError(reason) from error
 
 

@@ -24,3 +24,10 @@ def test_the_last_words_of_a_process_that_aborts_are_heard_without_the_noise():
     code += "    os.write(2, b'oneDNN custom operations are on\\nlast words\\n'); os.abort()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == -6 and done.stderr == "last words\n"
+
+
+def test_where_children_are_not_waited_for_it_starts_all_the_same():
+    code = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); from devices import start\n"
+    code += "with start.quiet(): print('in')\nprint('out')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split() == ["in", "out"], done.stderr

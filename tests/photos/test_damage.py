@@ -17,7 +17,7 @@ from PIL import Image
 from test_containers import write_parquet, write_rec, write_tar, write_zip
 
 from errors import UserError
-from photos import collection, containers, decoding, preflight
+from photos import collection, containers, decoding, preflight, records
 from photos.dataset import ImageData
 from training.settings import TrainSettings
 
@@ -315,6 +315,70 @@ def test_a_disk_that_goes_away_while_it_aligns_costs_nothing(tmp_path):
         os.link(tmp_path / "disk" / f"{i}.png", tmp_path / "raw" / f"{i}.png")
     again = run_script("align_faces.py", tmp_path / "raw", tmp_path / "out")
     assert again.returncode == 0 and "6 faces" in again.stdout and "3 of them now" in again.stdout
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("which", [0, 10, PHOTOS - 1])
+@pytest.mark.parametrize("field", [b"words of time", (1 << 95 | 255 << 88 | 1 << 40).to_bytes(12, "big")])
+def test_a_header_that_makes_no_sense_ends_in_no_loop(tmp_path, pictures, mode, which, field):
+    """Its checksum is right, but its time is no number, or its size is 2 ** 40."""
+    path = tar_of(tmp_path / "whole.tar", pictures)
+    with tarfile.open(path) as archive:
+        at = archive.getmembers()[which].offset
+    content = bytearray(path.read_bytes())
+    start = at + (136 if field.startswith(b"words") else 124)
+    content[start : start + 12] = field[:12]
+    content[at + 148 : at + 156] = b" " * 8
+    content[at + 148 : at + 156] = b"%06o\0 " % sum(content[at : at + 512])
+    path = tmp_path / ("a.tar" if mode == "w" else "a.tgz")
+    path.write_bytes(bytes(content) if mode == "w" else gzip.compress(bytes(content)))
+    good, wrong = reached(path)
+    assert wrong and len(good) >= PHOTOS - 1
+
+
+def test_a_zip_with_another_one_in_front_is_said(tmp_path, pictures):
+    for k in (0, 1):
+        write_zip(tmp_path / f"{k}.zip", [(f"{i}.png", pictures[i]) for i in range(k * 5, k * 5 + 5)])
+    (tmp_path / "both.zip").write_bytes((tmp_path / "0.zip").read_bytes() + (tmp_path / "1.zip").read_bytes())
+    good, wrong = reached(tmp_path / "both.zip")
+    assert good == pictures[5:10] and wrong
+
+
+def test_links_of_a_compressed_tar_that_lead_to_nothing_are_said(tmp_path, pictures):
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as archive:
+        info = tarfile.TarInfo("b.png")
+        info.type, info.linkname = tarfile.SYMTYPE, "nothing.png"
+        archive.addfile(info)
+    with pytest.raises(decoding.PhotoError, match="1 links lead to nothing"):
+        list(containers.opened(str(tmp_path / "a.tgz"), str(tmp_path), "input").each(lambda name: True))
+
+
+def test_the_end_of_a_record_whose_begin_is_lost_is_no_photo(tmp_path, pictures):
+    def part(flag, content):
+        head = records.PART.pack(records.MAGIC, flag << 29 | len(content))
+        return head + content + bytes(-len(content) % 4)
+
+    payload = records.HEADER.pack(0, 0, 7, 0) + pictures[1]
+    whole = [part(0, records.HEADER.pack(0, 0, key, 0) + pictures[key]) for key in (0, 2)]
+    first, last = part(1, payload[:60]), part(3, payload[60:])
+    (tmp_path / "a.rec").write_bytes(whole[0] + b"x" + first[1:] + last + whole[1])
+    good, wrong = reached(tmp_path / "a.rec")
+    assert good == [pictures[0], pictures[2]] and wrong
+
+
+def test_a_disk_that_fails_within_a_container_ends_the_alignment(tmp_path, pictures, monkeypatch):
+    from alignment import inputs
+    from alignment.settings import AlignSettings
+
+    path = tar_of(tmp_path / "a.tgz", pictures, "w:gz")
+    found = inputs.Input(AlignSettings(input=str(path), output=str(tmp_path)))
+
+    def fail(*_arguments):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(gzip.GzipFile, "read", fail)
+    with pytest.raises(OSError, match="input/output error; the same command continues from here"):
+        list(found.all_photos(lambda name, reason: pytest.fail("recorded")))
 
 
 WRITERS = {
