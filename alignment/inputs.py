@@ -62,7 +62,9 @@ class Input:
             except decoding.PassingError as error:  # of the disk or the network: what is read so far is not all
                 raise OSError(f"{container.path}: {error}; the same command continues from here") from error
             except (decoding.PhotoError, UserError) as error:
-                skip(container.name, str(error))
+                if isinstance(error, UserError) and len(self.containers) == 1:
+                    raise
+                skip(container.name, str(error))  # and go on with the other ones
 
     def listed(self, container):
         """Yield (name, Member) of each photo of a container that was listed. Raises PhotoError if it is damaged."""
