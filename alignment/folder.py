@@ -8,7 +8,7 @@ from alignment import inputs, workers
 from alignment.outputs import write_inspection_sheet
 from alignment.report import Report, row_of
 from cli.interruption import Interruption
-from cli.machine import check_shared_memory
+from cli.machine import check_processor, check_shared_memory
 from cli.progress import Progress
 from errors import printable
 from photos.containers import may_be_container
@@ -22,6 +22,7 @@ def align_folder(settings, inspect=None):
 
     A signal ends it in good order. Raises UserError.
     """
+    check_processor()
     check_shared_memory()
     photos = inputs.Input(settings)
     os.makedirs(settings.output, exist_ok=True)

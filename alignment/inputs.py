@@ -6,13 +6,15 @@ import io
 import os
 import tempfile
 
-import cv2
 import numpy as np
 
+from cli.program import Later
 from errors import UserError
 from photos import collection, decoding, finding
 from photos.members import MOST_BYTES, Member
 from photos.names import encoded
+
+cv2 = Later("cv2")  # by worker processes alone
 
 
 class Input:

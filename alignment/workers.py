@@ -8,20 +8,20 @@ import os
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-import cv2
-
 import utils
 from alignment import inputs
-from alignment.openface import AlignDlib
 from alignment.outputs import output_name
 from alignment.report import row_of
 from alignment.settings import LANDMARKS
 from cli.interruption import leave_signals_to_parent
 from cli.machine import cores
+from cli.program import Later
 from errors import UserError
 from photos import decoding
 
 FAILED = "not read now"  # an outcome that is not recorded: another run tries again
+# Loaded by worker processes alone: where they end the process that loads them, the main one can say so
+cv2, openface = Later("cv2"), Later("alignment.openface")
 A_MOMENT = 0.5  # seconds until a signal is looked for
 PHOTOS_PER_TASK = 8  # handed to a worker at once, some 0.2 s of work
 BYTES_PER_TASK = 1 << 24  # as the photos of compressed containers travel
@@ -35,7 +35,7 @@ class Worker:
     def __init__(self, settings, ignores_case):
         cv2.setNumThreads(1)
         self.settings, self.ignores_case = settings, ignores_case
-        self.aligner = AlignDlib(settings.predictor, settings.upsample)
+        self.aligner = openface.AlignDlib(settings.predictor, settings.upsample)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libpng and libjpeg print their warnings there
 
     def align(self, relative, source):

@@ -93,12 +93,12 @@ def train_batches(run, log, data, replicas, evaluate=None):
 
 
 def every(n, first=0):
-    """A function that says whether something is due: at the steps first, first + n, ... (first = 0: n, 2n, ...)."""
+    """A function that says whether something is due: at the steps first, first + n, ... (first = 0: 0, n, ...)."""
     return lambda step: step % n == first % n
 
 
 def rate_factor(lr_decay, position, last):
-    """Factor of the learning rates at a position: 1, then falling to 0 over the last `lr_decay` of the run, a share."""
+    """Factor of the learning rates at a position: 1, then falling to 0 over the last share `lr_decay` of the run."""
     return 1.0 if lr_decay is None else min(1.0, (last - position) / (lr_decay * last))
 
 

@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from conftest import face_photo
+from conftest import face_photo, run_script
 
 from alignment import workers
 from alignment.settings import AlignSettings
@@ -64,7 +64,19 @@ def test_a_name_that_the_file_system_refuses_costs_that_photo_alone(tmp_path, mo
 
     worker = workers.Worker.__new__(workers.Worker)
     worker.settings, worker.ignores_case = settings_in(tmp_path), False
-    worker.aligner = workers.AlignDlib()
+    worker.aligner = workers.openface.AlignDlib()
     monkeypatch.setattr(workers.utils, "whole_file", refuse)
     row = worker.align("face.png", str(tmp_path / "face.png"))
     assert row["outcome"] == "skipped" and "refuses the name face.png.png" in row["reason"] and not row["output"]
+
+
+def test_a_library_that_ends_its_process_is_named_and_no_photo_is_blamed(tmp_path):
+    """As a dlib that was built for another processor does."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "dlib.py").write_text("import os\nos._exit(9)\n")
+    face_photo().save(tmp_path / "raw" / "face.png")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "broken")}
+    done = run_script("align_faces.py", tmp_path / "raw", tmp_path / "out", env=environment)
+    assert done.returncode == 2 and "dlib or OpenCV ends the process that loads it" in done.stderr
+    assert "face.png" not in (tmp_path / "out" / "report.csv").read_text()
