@@ -21,7 +21,7 @@ def figures(name, *arguments):
 def test_train():
     printed = figures("train", "--rounds", 1, "--batch_size", 4, "--dim", 4)
     for row in "the original's loop", "float32", "bfloat16":
-        assert re.search(rf"^\| {row} \| \d\.\d{{3}} \| [\d.]+ \| \d+ \|", printed, re.MULTILINE)
+        assert re.search(rf"^\| {row} \| [\d.]+ \| [\d.]+ \| \d+ \|", printed, re.MULTILINE)
     assert printed.count("from files, later") == 2
 
 
@@ -44,12 +44,12 @@ def test_operations():
 
 def test_complete():
     printed = figures("complete", "--rounds", 1, "--iterations", 1)
-    assert len(re.findall(r"(?:float32|bfloat16): 0\.\d{4} s per iteration", printed)) == 4
+    assert len(re.findall(r"(?:float32|bfloat16): \d+\.\d{4} s per iteration", printed)) == 4
 
 
 def test_replicas():
     printed = figures("replicas", "--n", 1, "--batch_size", 4, "--dim", 4)
-    assert re.search(r"two logical devices: \d\.\d{3} s per batch", printed)
+    assert re.search(r"two logical devices: [\d.]+ s per batch", printed)
 
 
 def test_many_files():
@@ -73,4 +73,4 @@ def test_align(tmp_path):
     for i in range(4):
         face_photo(i).save(tmp_path / f"{i}.jpg")
     printed = figures("align", tmp_path, "--rounds", 1)
-    assert re.search(r"4 photos, medians of 1\nagainst bare calls: \d\.\d{3}", printed)
+    assert re.search(r"4 photos, medians of 1\nagainst bare calls: \d+\.\d{3}", printed)

@@ -108,9 +108,8 @@ def test_ctrl_c_in_a_pipe_saves_and_a_resume_gives_the_same_bits(tiny, tmp_path)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(3))
-def test_thirty_interruptions_change_no_bit(tiny, tmp_path, seed):
-    compare(tiny, tmp_path, [*WAYS] * 2, seed=seed + 1, epochs=90)
+def test_ten_interruptions_change_no_bit(tiny, tmp_path):
+    compare(tiny, tmp_path, [*WAYS] * 2, seed=1, epochs=90)
 
 
 def test_a_completion_whose_reader_is_gone_writes_all_photos(trained, tmp_path):
