@@ -62,7 +62,7 @@ def check(settings, inspect):
         path, name = os.path.realpath(inspect), f"--inspect {inspect}"
         if any(os.path.commonpath([path, folder]) == folder for folder in folders):
             raise UserError(f"{name}: must lie outside the input and the output, away from photos and faces")
-        check_writable("--inspect", inspect, ".png")
+        check_writable("--inspect", inspect, ".png", replaces=True)  # the same command goes on
     if settings.predictor and not os.path.isfile(settings.predictor):
         raise UserError(f"--predictor {settings.predictor}: no such file")
     if settings.predictor:

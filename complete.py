@@ -3,10 +3,13 @@
 
     ./complete.py --checkpoint_dir checkpoints --maskType center my-photos/*.png
 
-Photos of any size are cropped to their central square and resized to the network's image size;
-aligned faces give the best results. --outDir receives before.png, masked.png, completed/ (a grid every
---outInterval iterations, and each photo's last completion), hats_imgs/ (G(z) alone) and logs/ (the
-losses of each photo).
+    ./complete.py --align --outDir completions party.jpg
+
+Photos of any size are cropped to their central square and resized to the network's image size. --align
+finds the face in each photo, aligns it, and puts the completed face back into the whole photo. Faces that
+align_faces.py has aligned need no flag. --outDir receives overview.png, before.png, masked.png, completed/
+(a grid every --outInterval iterations, and each photo's last completion), hats_imgs/ (G(z) alone) and
+logs/ (the losses of each photo).
 """
 
 import cli.program
@@ -16,7 +19,7 @@ from devices import start
 from errors import UserError
 from photos.finding import photos_at
 from runs.naming import add_network_flags, use_name
-from runs.network import find_network
+from runs.network import describe, find_network
 from sampling.settings import GROUPS, CompletionSettings
 
 completion_files = cli.program.Later("sampling.completion_files")
@@ -41,6 +44,7 @@ def main(arguments):
     check_empty("--outDir", settings.outDir)
     images = photos_at(options.images)
     network = find_network(options.checkpoint_dir, options.step)
+    describe(network)
     start.set_up()
     return completion_files.complete(network, images, settings)
 

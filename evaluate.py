@@ -17,7 +17,7 @@ from devices import start
 from errors import UserError
 from evaluation.settings import EvaluationSettings
 from runs.naming import add_network_flags, use_name
-from runs.network import find_network
+from runs.network import describe, find_network
 
 machine, report = cli.program.Later("cli.machine"), cli.program.Later("evaluation.report")
 dlib_features = cli.program.Later("recognition.dlib_features")
@@ -32,12 +32,12 @@ def flags():
 
 
 def check(checkpoint_dir, settings):
-    """Refuse, before any work, what can't be done. Raises UserError, ModuleNotFoundError."""
+    """Refuse, before any work, what can't be done -> the network. Raises UserError, ModuleNotFoundError."""
     for flag in ("dataset", "held_out"):
         folder = getattr(settings, flag)
         if folder and not os.path.exists(folder):
             raise UserError(f"--{flag} {folder}: no such folder or file")
-    find_network(checkpoint_dir)
+    network = find_network(checkpoint_dir)
     try:
         machine.make_folder(*(("--out", settings.out) if settings.out else ("--checkpoint_dir", checkpoint_dir)))
     except UserError as error:
@@ -47,6 +47,7 @@ def check(checkpoint_dir, settings):
     if settings.steps:
         machine.make_folder("--log_dir", settings.log_dir)
     dlib_features.check_installed()
+    return network
 
 
 def main(arguments):
@@ -54,9 +55,10 @@ def main(arguments):
     options = flags().parse_args(arguments)
     use_name(vars(options), arguments)
     settings = from_options(EvaluationSettings, options)
-    check(options.checkpoint_dir, settings)
+    network = check(options.checkpoint_dir, settings)
     if settings.inception:  # Keras reads it when it is imported
         os.environ.setdefault("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
+    describe(network)
     start.set_up()
     report.evaluate_steps(options.checkpoint_dir, settings)
     return 0

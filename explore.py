@@ -26,7 +26,7 @@ from cli.settings import add_settings
 from devices import start
 from photos.finding import photos_at
 from runs.naming import add_network_flags, use_name
-from runs.network import find_network
+from runs.network import describe, find_network
 from sampling.settings import ProjectionSettings
 
 gallery, exploring = cli.program.Later("runs.gallery"), cli.program.Later("sampling.exploring")
@@ -66,7 +66,8 @@ def flags():
             add(command, "z", file, None, "take the z of an .npz file instead")
             add(command, "steps", whole(2, 1000), 16, "pictures from one to the next, both included")
         if name == "walk":
-            add(command, "coordinates", numbers, None, "coordinates of z, counted from 0 (default: the first ten)")
+            which = "coordinates of z, counted from 0 (default: the ten that change these pictures most)"
+            add(command, "coordinates", numbers, None, which)
         if name == "edit":
             add(command, "z", file, None, "the .npz file to edit, as project writes it (required)", required=True)
             add(command, "direction", file, None, "the .npz file that direction wrote (required)", required=True)
@@ -103,6 +104,7 @@ def main(arguments):
     if options.command == "project":
         options.images = photos_at(options.images)
     network = find_network(options.checkpoint_dir, options.step)
+    describe(network)
     start.set_up()
     exploring.explore(network, options)
     return 0

@@ -16,7 +16,7 @@ from cli.kinds import text, whole
 from devices import start
 from errors import UserError
 from runs.naming import add_network_flags, use_name
-from runs.network import find_network
+from runs.network import describe, find_network
 
 drawing = cli.program.Later("sampling.drawing")
 
@@ -30,7 +30,8 @@ def flags():
     add(parser, "seed", whole(0), 0, "seed of the pictures")
     add(parser, "seeds", text("LIST"), None, "draw the pictures with these numbers instead, such as 3,7,10-20")
     add(parser, "z", file, None, "take the z of an .npz file instead")
-    add(parser, "rank", None, False, "order the pictures by the discriminator's score, best first")
+    ranked = "order the pictures: first those in which dlib's detector finds a face, then by the discriminator's score"
+    add(parser, "rank", None, False, ranked)
     add(parser, "out", folder, None, "write each picture as a PNG into this folder, which must be empty or new")
     add(parser, "grid", file, None, "write all pictures as one PNG")
     add(parser, "numbers", None, False, "draw each picture's number below it in the grid")
@@ -62,6 +63,7 @@ def main(arguments):
     use_name(vars(options), arguments)
     check(options)
     network = find_network(options.checkpoint_dir, options.step)
+    describe(network)
     start.set_up()
     drawing.draw(network, options)
     return 0

@@ -88,8 +88,12 @@ class AlignDlib:
                 return None
         if landmarks is None:
             landmarks = self.findLandmarks(rgbImg, bb)
-        template = np.float32(TEMPLATE)
-        template = (template - template.min(axis=0)) / (template.max(axis=0) - template.min(axis=0))
-        three = np.float32(landmarks)[landmarkIndices]
-        affine = cv2.getAffineTransform(three, imgDim * template[landmarkIndices])
-        return cv2.warpAffine(rgbImg, affine, (imgDim, imgDim))
+        return cv2.warpAffine(rgbImg, transform(imgDim, landmarks, landmarkIndices), (imgDim, imgDim))
+
+
+def transform(imgDim, landmarks, landmarkIndices=AlignDlib.INNER_EYES_AND_BOTTOM_LIP):
+    """The affine transform that takes a photo's (x, y) to those of its face, aligned -> float64 [2, 3]."""
+    template = np.float32(TEMPLATE)
+    template = (template - template.min(axis=0)) / (template.max(axis=0) - template.min(axis=0))
+    three = np.float32(landmarks)[landmarkIndices]
+    return cv2.getAffineTransform(three, imgDim * template[landmarkIndices])

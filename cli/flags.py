@@ -63,16 +63,19 @@ def check_empty(flag, folder):
         raise UserError(f"{flag} {folder}: is not empty; name a new folder, such as {free_name(folder)}")
 
 
-def free_name(folder):
-    """The first of folder-2, folder-3, ... that does not exist."""
-    folder, number = folder.rstrip(os.sep), 2
-    while os.path.lexists(f"{folder}-{number}"):
+def free_name(path):
+    """The first of path-2, path-3, ... that does not exist, with the same ending."""
+    (base, ending), number = os.path.splitext(path.rstrip(os.sep)), 2
+    while os.path.lexists(f"{base}-{number}{ending}"):
         number += 1
-    return f"{folder}-{number}"
+    return f"{base}-{number}{ending}"
 
 
-def check_writable(flag, path, ending=""):
-    """Refuse a file that can't be written, or whose name ends otherwise than its content. Raises UserError."""
+def check_writable(flag, path, ending="", replaces=False):
+    """Refuse a file that can't be written, or whose name ends otherwise than its content. Raises UserError.
+
+    replaces: whether a file that is there may be replaced
+    """
     if not path:
         return
     if not path.lower().endswith(ending):
@@ -82,3 +85,5 @@ def check_writable(flag, path, ending=""):
         raise UserError(f"{flag} {path}: there is no folder {folder} that can be written to")
     if os.path.isdir(path):
         raise UserError(f"{flag} {path}: is a folder; name a file")
+    if os.path.lexists(path) and not replaces:
+        raise UserError(f"{flag} {path}: is there already; name a new file, such as {free_name(path)}")

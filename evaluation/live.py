@@ -19,6 +19,7 @@ def evaluator(config, **changes):
     def evaluate(dcgan):
         if not real:
             real.append(RealFaces(config.checkpoint_dir, config.image_size, config.c_dim, settings))
-        return report.measure(dcgan, real[0])[0]
+        about = {"real face rate": real[0].face_rate, "n": real[0].n}  # runs.summaries.ABOUT
+        return report.measure(dcgan, real[0])[0] | about
 
     return evaluate

@@ -40,7 +40,7 @@ class RealFaces:
         self.faces = self.find(dataset, "--dataset", split, self.training.get("train_size"))
         self.n = min(settings.n, len(self.faces) // 2)
         if self.n < settings.n:
-            print(f"--n {settings.n}: {len(self.faces):,} real faces are enough for {self.n:,} of each kind")
+            print(f"{len(self.faces):,} real faces are enough for n = {self.n:,} of each kind, not {settings.n:,}")
         if self.n < 10:
             raise UserError(f"--dataset {dataset}: {len(self.faces)} faces are too few to compare with")
         if settings.inception:

@@ -13,11 +13,10 @@ from evaluation.real import RealFaces
 from recognition import dlib_features
 from runs.files import SETTINGS, latest_steps
 from runs.loading import load_model, settings_of
-from runs.network import describe, find_network
-from runs.summaries import Summaries, tensorboard_command
+from runs.network import find_network
+from runs.summaries import COMPARABLE, Summaries, tensorboard_command
 from sampling import generation, latents
 
-COMPARABLE = 2000  # n of the tables in docs/
 SHEET = 64  # samples on the sheet
 WORDS = {
     "face rate": "share of images in which dlib's detector finds a face",
@@ -37,7 +36,6 @@ def evaluate_steps(checkpoint_dir, settings):
     Raises UserError.
     """
     chosen = [find_network(checkpoint_dir, step) for step in choose_steps(checkpoint_dir, settings.steps)]
-    describe(chosen[-1])
     shape = settings_of(chosen[-1])
     real = RealFaces(checkpoint_dir, shape["image_size"], shape["c_dim"], settings)
     if real.n < COMPARABLE:
@@ -134,4 +132,4 @@ class Curve:
 
     def add(self, result):
         """Add the numbers of one step."""
-        self.summaries.evaluation(result["step"], result["generated"])
+        self.summaries.evaluation(result["step"], result["generated"], result["n"])

@@ -2,6 +2,8 @@
 
 import collections
 import functools
+import os
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,10 +12,9 @@ import utils
 from cli.machine import free_memory
 from cli.progress import Progress
 from errors import UserError, printable
-from photos import collection, decoding, holdout
+from photos import collection, decoding, finding, holdout
 
 HEADERS_READ = 1000  # images whose sizes are read for the report at the start
-FEW = 1000  # images, below which there is a warning
 FILLED = 1000  # images that are read into memory between two looks at how it goes
 AHEAD = 2  # batches read ahead, each in a thread
 
@@ -119,12 +120,13 @@ class ImageData:
     def describe(self):
         """Yield lines that say what was found: images, sizes, batches per epoch, what was skipped and why."""
         sample = range(0, len(self.photos), max(1, len(self.photos) // HEADERS_READ))[:HEADERS_READ]
-        sizes = collections.Counter()
+        sizes, unaligned = collections.Counter(), 0
         for index in sample:
             try:
                 with self.photos.open(index) as file:
                     _, size = decoding.mode_and_size(file)
                 sizes["{}x{}".format(*size)] += 1
+                unaligned += min(size) > self.image_size and not self._is_aligned(index)
             except decoding.PhotoError:
                 sizes["unreadable"] += 1
         shown = ", ".join(f"{size} ({count / len(sample):.0%})" for size, count in sizes.most_common(4))
@@ -138,14 +140,22 @@ class ImageData:
             persons = len({holdout.person(name) for name in self.held_out})
             yield f"held out: {len(self.held_out):,} more images, of {persons:,} persons, which do not train"
         yield f"sizes: {shown}" + (f", from {len(sample):,} of them" if len(sample) < len(self.photos) else "")
+        if unaligned > len(sample) / 2 and not self.crop:  # whoever gives --crop knows where the faces are
+            yield (
+                "not aligned: the central square of each image is taken, wherever the face is; to align faces first: "
+                + align_command(self.photos.path)
+            )
         kept = "all" if len(self.cached) == len(self.photos) else f"{len(self.cached):,}"
         yield f"cache: {kept} images stay in memory once read, {self.cache.nbytes / 1e6:,.0f} MB"
         if skipped := self.photos.skipped:
             yield "skipped: " + ", ".join(f"{count:,} ({reason})" for reason, count in skipped.most_common(8))
         for container, reason in self.photos.damaged.items():
             yield f"warning: {container}: {reason}"
-        if len(self.photos) < FEW:
-            yield f"warning: {len(self.photos):,} images are few; a DCGAN needs thousands to draw varied faces"
+
+    def _is_aligned(self, index):
+        """Whether image `index` lies beside the report of align_faces.py."""
+        source = self.photos.source(index)
+        return isinstance(source, str) and finding.is_aligned(os.path.dirname(source))
 
     def order(self, epoch):
         """Indices of `photos` in the order of this epoch: int64 [batches_per_epoch, batch_size]."""
@@ -224,6 +234,13 @@ class ImageData:
                     ahead.append(pool.submit(read, position))
                 if position >= start + AHEAD:
                     yield ahead.popleft().result()
+
+
+def align_command(dataset):
+    """The command that aligns the faces in a folder or container of photos into a folder beside it."""
+    folder, name = os.path.split(dataset.rstrip(os.sep))
+    aligned = os.path.join(folder, "aligned" if name == "raw" else f"{os.path.splitext(name)[0]}-aligned")
+    return shlex.join(["./align_faces.py", dataset, aligned])
 
 
 def beside_containers(photos):

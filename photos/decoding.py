@@ -3,9 +3,11 @@
 import contextlib
 import errno
 import functools
+import importlib
 import io
 import math
 import os
+import re
 import warnings
 import zlib
 
@@ -15,6 +17,7 @@ from PIL import ExifTags, Image
 # What is decoded, whatever the file's ending says. Formats that Pillow hands to other programs (EPS
 # to Ghostscript) are left out, since photos may come from anywhere.
 FORMATS = "PNG JPEG BMP WEBP GIF TIFF JPEG2000 AVIF PPM TGA PSD ICO DDS QOI SGI SUN PCX".split()
+HEIF = re.compile(rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)", re.DOTALL)  # how iPhones' photos begin
 MAX_PIXELS = 89_478_485  # Pillow's own limit, above which it suspects a decompression bomb
 # Errors of a file that last; the others are those of a disk or a network, which may pass
 LASTING = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
@@ -145,7 +148,12 @@ def _candidates(file):
         return
     if not size:
         raise PhotoError("empty")
-    if content.startswith(b"\x89PNG"):
+    if HEIF.match(content) and "HEIF" not in FORMATS:
+        with contextlib.suppress(ImportError):  # where it is not installed, _what_else names it
+            importlib.import_module("pillow_heif").register_heif_opener()
+            FORMATS.append("HEIF")
+            yield io.BytesIO(content)
+    elif content.startswith(b"\x89PNG"):
         yield io.BytesIO(b"".join(_needed_chunks(content)))
     elif content.startswith(b"\xff\xd8") and not content.endswith(b"\xff\xd9"):
         # Only the end is missing if the pixels are the same, whatever follows
@@ -217,7 +225,10 @@ def _what_else(file):
     opened = contextlib.nullcontext(file) if hasattr(file, "read") else open(file, "rb")
     with contextlib.suppress(OSError), opened as binary:
         binary.seek(0)
-        start = binary.read(512).lstrip().lower()
+        start = binary.read(512)
+        if HEIF.match(start):
+            return "a HEIC photo, which needs the package pillow-heif; type: pip install pillow-heif"
+        start = start.lstrip().lower()
         if start.startswith(b"version https://git-lfs"):
             return "a Git LFS pointer in place of the photo; type: git lfs pull"
         if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<error", b'{"')):

@@ -1,19 +1,19 @@
 """Finding photos below a folder."""
 
 import errno
+import functools
 import os
 import re
 import stat
 
 from errors import UserError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".heic", ".heif")  # in any letter case
 NOT_PHOTOS = set(
     ".txt .csv .tsv .json .xml .html .md .yaml .mat .npy .npz .pkl .pts .lst .log .db .ini .pdf .doc "
     ".zip .tar .tgz .gz .bz2 .xz .7z .rar .rec .idx .parquet .cls .jsonl .pth "
     ".py .sh .exe .mp4 .avi .mov .mkv .mp3 .wav".split()
 )  # endings that lie beside photos in data sets
-
 
 # What align_faces.py keeps beside the faces: its report, its locks, its settings
 ALIGNERS = re.compile(r"report(-\d+-of-\d+)?\.csv|\.report(-\d+-of-\d+)?\.lock|\.settings\.json")
@@ -37,6 +37,12 @@ def photos_at(paths):
     if not found:
         raise UserError(f"{', '.join(paths)}: no photos; give photos, or a folder of photos")
     return found
+
+
+@functools.cache
+def is_aligned(folder):
+    """Whether a folder holds faces that align_faces.py has aligned: its report lies beside them."""
+    return any(map(ALIGNERS.fullmatch, os.listdir(folder or ".")))
 
 
 def is_image(name):

@@ -17,6 +17,7 @@ FILES_AT_A_TIME = 1024  # handed to the threads
 COPIES_NAMED = 100
 # How to fix a file, by a part of the reason why it does not decode
 REMEDIES = {
+    "heic photo": "install pillow-heif, which reads them, or save them as JPEG",
     "git lfs": "fetch them with: git lfs pull",
     "server's answer": "download them again",
     "encrypted": "unpack the archive with its password first",

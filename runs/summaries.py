@@ -15,7 +15,8 @@ from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from errors import SaveError, short_reason
 
 CHARTS = {  # of TensorBoard's page "Custom Scalars"
-    "losses": ["d_loss", "d_loss_real", "d_loss_fake", "g_loss"],
+    "losses": ["d_loss", "g_loss"],
+    "d_loss, in its two parts": ["d_loss_real", "d_loss_fake"],
     "D's mean probabilities": ["d_real", "d_fake"],  # without parentheses, which TensorBoard does not draw here
     "images per second": ["images_per_second"],
 }
@@ -24,6 +25,8 @@ EVALUATION = {
     "precision, recall, face rate": ["precision", "recall", "face_rate"],
     "1-NN accuracy": ["1-NN_accuracy"],
 }
+COMPARABLE = 2000  # n of the tables in docs/, whose numbers have plain names
+ABOUT = ("n", "real face rate")  # what an evaluation says of its real faces, which is not drawn
 MEANINGS = {
     "d_loss": "D's loss: d_loss_real + d_loss_fake. In a healthy run it averages 1 to 1.4",
     "d_loss_real": "D's loss for real images",
@@ -44,7 +47,7 @@ class Summaries:
 
     def __init__(self, log_dir, step):
         """log_dir: None writes nothing. step: batches already trained; later events of a killed process are dropped."""
-        self.log_dir = log_dir
+        self.log_dir, self.charts = log_dir, dict(CHARTS)
         if log_dir is None:
             self.writer = tf.summary.create_noop_writer()
             return
@@ -57,21 +60,25 @@ class Summaries:
 
     def start(self, step, settings, real_images):
         """Write the layout of "Custom Scalars", the settings as a table, and a grid of real images (or None)."""
-        charts = [
-            layout_pb2.Chart(
-                title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{re.escape(t)}$" for t in tags])
-            )
-            for title, tags in (CHARTS | (EVALUATION if settings["evaluate_every"] else {})).items()
-        ]
-        layout = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
         given = {name: value for name, value in settings.items() if not (value is None or value is False)}
         rows = [f"| --{name} | {value} |" for name, value in given.items()]
         with self._writing(), self.writer.as_default(step):
-            tf.summary.experimental.write_raw_pb(custom_scalar.pb(layout).SerializeToString())
+            self._write_layout()
             tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
             if real_images is not None:
                 tf.summary.image("real", real_images[None], description="real images, to compare with G")
             self.writer.flush()
+
+    def _write_layout(self):
+        """Write which charts "Custom Scalars" draws; the last layout counts."""
+        charts = [
+            layout_pb2.Chart(
+                title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{re.escape(t)}$" for t in tags])
+            )
+            for title, tags in self.charts.items()
+        ]
+        layout = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
+        tf.summary.experimental.write_raw_pb(custom_scalar.pb(layout).SerializeToString())
 
     @contextlib.contextmanager
     def _writing(self):
@@ -90,11 +97,21 @@ class Summaries:
                 tf.summary.histogram(name, values, description=MEANINGS[name])
             self.writer.flush()
 
-    def evaluation(self, step, numbers):
-        """Write the numbers of an evaluation."""
+    def add_evaluation_charts(self, n):
+        """Let "Custom Scalars" draw the numbers of evaluations with n faces."""
+        of = "" if n == COMPARABLE else f" (n = {n:,})"
+        self.charts |= {title + of: [with_n(tag, n) for tag in tags] for title, tags in EVALUATION.items()}
+
+    def evaluation(self, step, numbers, n):
+        """Write the numbers of an evaluation. They depend on n, so only those of one n come into a chart."""
+        before = dict(self.charts)
+        self.add_evaluation_charts(n)
         with self._writing(), self.writer.as_default(step):
+            if self.charts != before:
+                self._write_layout()
             for name, value in numbers.items():
-                tf.summary.scalar(name.replace(" ", "_"), value, description="as evaluate.py's; see docs/evaluation.md")
+                tag = with_n(name.replace(" ", "_"), n)
+                tf.summary.scalar(tag, value, description="as evaluate.py's; see docs/evaluation.md")
             self.writer.flush()
 
     def images(self, step, grid):
@@ -107,6 +124,11 @@ class Summaries:
         """Close the file. Every write has been flushed."""
         with contextlib.suppress(tf.errors.OpError):  # an earlier error, once more
             self.writer.close()
+
+
+def with_n(tag, n):
+    """The tag of a number that an evaluation with n faces gave."""
+    return tag if n == COMPARABLE else f"n={n}/{tag}"
 
 
 def put_in_order(log_dir):

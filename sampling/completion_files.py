@@ -9,19 +9,11 @@ from cli.interruption import Interruption
 from cli.progress import Progress, duration
 from errors import UserError
 from photos import decoding
-from runs.loading import load_model
-from runs.network import describe
-from sampling import blending, completion
+from runs.loading import load_model, settings_of
+from sampling import blending, completion, faces, figures
 
-LONGEST = 100  # bytes of a photo's name in that of its completion
-
-
-def read_photo(path, size, c_dim):
-    """A photo's central square: uint8 [size, size, c_dim]. Raises UserError."""
-    try:
-        return decoding.load(path, size, c_dim)
-    except decoding.PhotoError as error:
-        raise UserError(f"{path}: {error}") from error
+# Leapfrog steps that are too long lose energy, and are rejected
+HMC_REMEDY = "a smaller --hmcEps, such as 0.0003, makes it accept more"
 
 
 def read_mask(path, size):
@@ -46,22 +38,21 @@ def read_mask(path, size):
 class CompletionFiles:
     """Writes what complete.py finds into a folder, which it makes.
 
-    names: the photos' paths
-    pixels: the photos, uint8 [N, S, S, C]
+    photos: a list of faces.Face
     masks: [N, S, S, 1], 1 where pixels are known
     settings: a settings.SearchSettings
     lowres: the means of blocks are known, instead of pixels
     """
 
-    def __init__(self, folder, names, pixels, masks, settings, lowres):
-        self.folder, self.names, self.pixels = folder, names, pixels
-        self.masks, self.settings = masks, settings
+    def __init__(self, folder, photos, masks, settings, lowres):
+        self.folder, self.photos, self.masks, self.settings = folder, photos, masks, settings
+        self.pixels = pixels = np.stack([photo.pixels for photo in photos])
         for inner in ("completed", "hats_imgs", "logs"):  # the original's names
             os.makedirs(os.path.join(folder, inner))
         self.images = utils.transform(pixels)
         hidden = completion.known_blocks(pixels) if lowres else pixels * masks + 127.5 * (1 - masks)
         self.hidden = hidden.round().astype("uint8")
-        self.losses, self.iteration = [], 0  # total loss of each report, of each photo
+        self.losses, self.z, self.iteration = [], [], 0  # total loss and z of each report, of each photo
         self._save_grid(pixels, "before.png")
         self._save_grid(self.hidden, "masked.png")
 
@@ -72,6 +63,7 @@ class CompletionFiles:
         """Write the grids and log lines of a report of completion.Search."""
         losses = contextual + self.settings.lam * perceptual
         self.losses.append(losses)
+        self.z = [*self.z[:1], z]  # the first and the last
         self.iteration, self.generated = iteration, generated
         self.completed = utils.inverse_transform(blending.fill(self.images, generated, self.masks))
         self._save_grid(self.completed, "completed", f"{iteration:04d}.png")
@@ -82,7 +74,9 @@ class CompletionFiles:
                 log.write(" ".join(words) + "\n")
 
     def finish(self, blend):
-        """Write each photo's last completion and the overview. Yields a line on each photo.
+        """Write each photo's last completion, put back into the whole photo if it was aligned, and the overview.
+
+        Yields a line on each photo.
 
         blend: fill the holes without a seam
         """
@@ -90,13 +84,24 @@ class CompletionFiles:
             completed = [blending.blend(*triple) for triple in zip(self.images, self.generated, self.masks)]
             self.completed = utils.inverse_transform(completed)
             self._save_grid(self.completed, "completed", f"{self.iteration:04d}.png")
+        captions = []
+        for k, name in enumerate(faces.unique_names([photo.path for photo in self.photos])):
+            photo, completed = self.photos[k], self.completed[k]
+            utils.save_image(completed, os.path.join(self.folder, "completed", f"photo_{name}.png"))
+            if photo.transform is not None:
+                whole = faces.put_back(photo, completed, self.masks[k])
+                utils.save_image(whole, os.path.join(self.folder, "completed", f"whole_{name}.png"))
+            quality = blending.psnr(utils.transform(completed), self.images[k], self.masks[k])
+            decibels = f"{quality:.1f} dB" if np.isfinite(quality) else "nothing hidden"
+            captions += [name, "hidden", f"completed: {decibels}"]
+            in_hole = f", PSNR in the hole {decibels}" if np.isfinite(quality) else ""
+            yield f"{photo.path}: loss {self.losses[0][k]:.2f} -> {self.losses[-1][k]:.2f}{in_hole}"
         rows = np.stack([self.pixels, self.hidden, self.completed], axis=1)
-        self._save_grid(rows.reshape(-1, *rows.shape[2:]), "overview.png", columns=3)
-        for k, name in enumerate(unique_names(self.names)):
-            utils.save_image(self.completed[k], os.path.join(self.folder, "completed", f"photo_{name}.png"))
-            quality = blending.psnr(utils.transform(self.completed[k]), self.images[k], self.masks[k])
-            in_hole = f", PSNR in the hole {quality:.1f} dB" if np.isfinite(quality) else ""
-            yield f"{self.names[k]}: loss {self.losses[0][k]:.2f} -> {self.losses[-1][k]:.2f}{in_hole}"
+        utils.save_image(figures.sheet(rows, captions), os.path.join(self.folder, "overview.png"))
+
+    def unmoved(self):
+        """How many photos' z are still where the search began."""
+        return int((self.z[0] == self.z[-1]).all(axis=1).sum())
 
 
 def complete(network, images, settings):
@@ -108,22 +113,20 @@ def complete(network, images, settings):
 
     Raises UserError before any work for what can't be done.
     """
-    describe(network)
-    dcgan = load_model(network, settings.precision)
-    size = dcgan.image_size
+    size, c_dim = (settings_of(network)[name] for name in ("image_size", "c_dim"))
     if settings.imgSize not in (None, size):
         raise UserError(f"--imgSize {settings.imgSize}: the network draws {size} pixels; leave the flag out")
-    pixels = np.stack([read_photo(path, size, dcgan.c_dim) for path in images])
+    photos = faces.read(images, size, c_dim, settings.align)
     if settings.mask:
         mask = read_mask(settings.mask, size)
         print(f"the mask hides {1 - mask.mean():.0%} of each photo")
     else:
         mask = completion.make_mask(settings.maskType, size, settings.centerScale, settings.seed)
-    masks = np.repeat(mask[None], len(pixels), axis=0)
+    masks = np.repeat(mask[None], len(photos), axis=0)
     lowres = settings.maskType == "lowres" and not settings.mask
-    files = CompletionFiles(settings.outDir, images, pixels, masks, settings, lowres)
-    search = completion.Search(dcgan, settings, lowres)
-    progress = Progress("completing", len(pixels) * settings.nIter)
+    files = CompletionFiles(settings.outDir, photos, masks, settings, lowres)
+    search = completion.Search(load_model(network, settings.precision), settings, lowres)
+    progress = Progress("completing", len(photos) * settings.nIter)
     with Interruption("writing what is there") as interruption:
         for report in search.reports(files.images, masks, progress.advance, lambda: interruption.signal):
             files.add(*report)
@@ -133,27 +136,12 @@ def complete(network, images, settings):
     print(*lines, sep="\n")
     if not files.losses:
         return code
+    if settings.approach == "hmc" and files.unmoved():
+        print(f"warning: HMC accepted no proposal for {files.unmoved()} of {len(photos)} photos; {HMC_REMEDY}")
     if files.iteration < settings.nIter:
         print(f"interrupted after {files.iteration:,} of {settings.nIter:,} iterations")
     else:
-        print(f"done in {duration(progress.took())}, {progress.took() / len(pixels):.1f} s per photo")
-    print(f"completions: {os.path.join(settings.outDir, 'overview.png')}, and each in {settings.outDir}/completed")
+        print(f"done in {duration(progress.took())}, {progress.took() / len(photos):.1f} s per photo")
+    each = "and each, also put back into its photo," if settings.align else "and each"
+    print(f"completions: {os.path.join(settings.outDir, 'overview.png')}, {each} in {settings.outDir}/completed")
     return code
-
-
-def unique_names(paths, taken=()):
-    """The files' names without folder and ending; equal ones, and those taken, get a number: a, a-2, a-3."""
-    names = []
-    for path in paths:
-        name = base = shortened(os.path.splitext(os.path.basename(path))[0])
-        number = 1
-        while name in names or name in taken:
-            number += 1
-            name = f"{base}-{number}"
-        names.append(name)
-    return names
-
-
-def shortened(name):
-    """A name that leaves room for what is added to it: file systems take 255 bytes, and eCryptfs 143."""
-    return os.fsencode(name)[:LONGEST].decode(errors="ignore")

@@ -2,9 +2,11 @@
 
 import os
 
+import numpy as np
+
 import utils
+from recognition import dlib_features
 from runs.loading import load_model
-from runs.network import describe
 from sampling import figures, generation, latents
 from sampling.onnx_export import export_onnx
 
@@ -17,7 +19,6 @@ def draw(network, options):
     network: a network.Network
     options: generate.py's flags
     """
-    describe(network)
     dcgan, step = load_model(network), network.step
     if options.z:
         z = latents.load(options.z, dcgan.z_dim)
@@ -28,8 +29,7 @@ def draw(network, options):
         z = latents.draw(options.seed, numbers, dcgan.z_dim)
     names = [f"{i:05d}.png" for i in numbers]
     if options.rank:
-        scores = generation.scores(dcgan, z)
-        order = scores.argsort(kind="stable")[::-1]
+        scores, order = ranked(dcgan, z)
         z = z[order]
         numbers = [numbers[i] for i in order]
         names = [f"{rank:05d}_{scores[i]:.3f}_{names[i]}" for rank, i in enumerate(order)]
@@ -45,7 +45,7 @@ def draw(network, options):
         print(f"{len(z):,} pictures of step {step} in {options.out}")
     if options.grid:
         pictures = generation.generate(dcgan, z)
-        pictures = figures.numbered(pictures, numbers) if options.numbers else pictures
+        pictures = figures.captioned(pictures, numbers) if options.numbers else pictures
         utils.save_image(utils.merge(pictures, options.columns), options.grid)
         print(f"{len(z):,} pictures of step {step} in {options.grid}")
     if options.save_z:
@@ -53,6 +53,22 @@ def draw(network, options):
         print(f"their z in {options.save_z}")
     if options.export:
         export(dcgan, options.export)
+
+
+def ranked(dcgan, z):
+    """D's scores of pictures, and their order: those in which dlib's detector finds a face first, each by D's score.
+
+    Where dlib is not installed, all of them by D's score. Prints which.
+    """
+    scores = generation.scores(dcgan, z)
+    try:
+        dlib_features.check_installed()
+    except ModuleNotFoundError:
+        print("ordered by D's score alone, since dlib is not installed; it says little about quality")
+        return scores, scores.argsort(kind="stable")[::-1]
+    found = dlib_features.has_face(generation.generate(dcgan, z), what="pictures")
+    print(f"first the {found.sum():,} of {len(z):,} in which dlib's detector finds a face; each group by D's score")
+    return scores, np.lexsort([scores, found])[::-1]
 
 
 def export(dcgan, path):

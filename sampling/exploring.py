@@ -9,11 +9,11 @@ from cli.progress import Progress
 from errors import UserError
 from recognition import dlib_features
 from runs.loading import load_model
-from runs.network import describe
-from sampling import blending, completion, figures, latents, projection
+from sampling import blending, completion, faces, figures, latents, projection
 from sampling.settings import ProjectionSettings
 
 MOST_NAMED = 12  # files that the last line lists
+WALKED = 10  # coordinates that walk takes unless told which
 
 
 def explore(network, options):
@@ -22,7 +22,6 @@ def explore(network, options):
     network: a network.Network
     options: the flags of the command
     """
-    describe(network)
     commands = (interpolate, arithmetic, walk, project, direction, edit)
     {command.__name__: command for command in commands}[options.command](options, load_model(network))
     files = sorted(os.listdir(options.out)) if os.path.isdir(options.out) else []
@@ -46,8 +45,12 @@ def arithmetic(options, dcgan):
 
 def walk(options, dcgan):
     """Draw walks along coordinates. Raises UserError."""
-    z, first = chosen(options, dcgan), f"0-{min(dcgan.z_dim, 10) - 1}"
-    coordinates = latents.parse_numbers(options.coordinates or first, "--coordinates")
+    z = chosen(options, dcgan)
+    if options.coordinates:
+        coordinates = latents.parse_numbers(options.coordinates, "--coordinates")
+    else:
+        coordinates = latents.strongest_coordinates(dcgan, z, WALKED)
+        print(f"the coordinates that change these pictures most: {', '.join(map(str, coordinates))}")
     if max(coordinates) >= dcgan.z_dim:
         raise UserError(f"--coordinates {options.coordinates}: z has coordinates 0 to {dcgan.z_dim - 1}")
     figures.walk(dcgan, z, coordinates, options.steps, options.out)
@@ -55,21 +58,24 @@ def walk(options, dcgan):
 
 def project(options, dcgan):
     """Search the z of photos, and print how near their pictures come. Raises UserError."""
-    pixels = projection.read(options.images, dcgan, options.align)
+    photos = faces.read(options.images, dcgan.image_size, dcgan.c_dim, options.align)
+    pixels = np.stack([photo.pixels for photo in photos])
     settings = ProjectionSettings(nIter=options.nIter, restarts=options.restarts, seed=options.seed)
     progress = Progress("searching", len(pixels) * options.nIter)
     *_, (_, z, generated) = projection.project(completion.Search(dcgan, settings), pixels, progress.advance)
     progress.close()
-    distances = face_distances(pixels, generated)
-    for i, photo in enumerate(options.images):
+    distances, captions = face_distances(pixels, generated), []
+    for i, photo in enumerate(photos):
         decibels = blending.psnr(utils.transform(generated[i]), utils.transform(pixels[i]))
-        print(f"{photo}: PSNR {decibels:.1f} dB" + (f", distance {distances[i]:.2f}" if distances is not None else ""))
+        distance = f", distance {distances[i]:.2f}" if distances is not None else ""
+        captions.append(f"{decibels:.1f} dB{distance}")
+        print(f"{photo.path}: PSNR {captions[-1]}")
     if distances is not None:
         print(
             "distance: of dlib's features; below 0.6 for most pairs of photos of one person, and 0.48 for the nearest "
             "of thousands of strangers"
         )
-    projection.write(options.out, options.images, pixels, generated, z)
+    projection.write(options.out, [photo.path for photo in photos], pixels, generated, z, captions)
 
 
 def face_distances(pixels, generated):

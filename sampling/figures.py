@@ -13,6 +13,8 @@ from sampling import latents
 from sampling.generation import generate
 
 STRIP = 12  # pixels, for a number below a picture
+TILE, CAPTION = 192, 18  # pixels: the side of a picture on a sheet, at least, and the height of what is said below it
+LETTERS = 30  # of a caption, which fit below a picture
 
 
 def interpolate(dcgan, z, steps, out):
@@ -89,14 +91,34 @@ def there_and_back(dcgan, z, steps, path):
     utils.save_gif(np.concatenate([frames, frames[-2:0:-1]]), f"{path}.gif")
 
 
-def numbered(images, numbers):
-    """Pictures with their numbers below them: uint8 [N, H, W, C] -> [N, H + STRIP, W, C]."""
+def captioned(images, texts, height=STRIP, font_size=STRIP):
+    """Pictures with a text below each, such as its number: uint8 [N, H, W, C] -> [N, H + height, W, C]."""
     strips = []
-    for number in numbers:
-        strip = Image.new("L", (images.shape[2], STRIP), 255)
-        ImageDraw.Draw(strip).text((images.shape[2] / 2, STRIP / 2), str(number), fill=0, anchor="mm", font_size=STRIP)
+    for text in texts:
+        strip = Image.new("L", (images.shape[2], height), 255)
+        middle = images.shape[2] / 2, height / 2
+        ImageDraw.Draw(strip).text(middle, str(text), fill=0, anchor="mm", font_size=font_size)
         strips.append(np.repeat(np.asarray(strip)[..., np.newaxis], images.shape[3], axis=-1))
     return np.concatenate([images, np.stack(strips)], axis=1)
+
+
+def sheet(groups, captions):
+    """Groups of pictures that belong together, enlarged, with captions: uint8 [N, G, S, S, C] -> [H, W, C].
+
+    captions: N * G texts
+    """
+    pictures = groups.reshape(-1, *groups.shape[2:])
+    side = groups.shape[2] * max(1, round(TILE / groups.shape[2]))
+    large = np.stack([enlarge(picture, side) for picture in pictures])
+    texts = [text if len(text) <= LETTERS else text[: LETTERS - 1] + "…" for text in captions]
+    across = max(1, round(np.sqrt(len(groups) / groups.shape[1])))  # about a square
+    return utils.merge(captioned(large, texts, CAPTION, CAPTION * 2 // 3), across * groups.shape[1])
+
+
+def enlarge(picture, side):
+    """A picture, uint8 [S, S, C], smoothly enlarged to so many pixels per side."""
+    image = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)).reshape(side, side, -1)
 
 
 def arithmetic_figure(columns, around):

@@ -50,6 +50,17 @@ def principal_directions(dcgan, n):
     return (left.T[:n] * np.sqrt(dcgan.z_dim / 3)).astype(np.float32)  # 1/3 is the variance of uniform on [-1, 1)
 
 
+def strongest_coordinates(dcgan, z, n):
+    """The n coordinates of z [N, z_dim] whose way from -1 to 1 changes the pictures most, the strongest first."""
+    changes = []
+    for coordinate in range(dcgan.z_dim):
+        ends = np.repeat(z, 2, axis=0)
+        ends[:, coordinate] = np.tile([-1, 1], len(z))
+        pictures = dcgan.sample(ends).numpy().reshape(len(z), 2, -1)
+        changes.append(np.abs(pictures[:, 1] - pictures[:, 0]).mean())
+    return [int(coordinate) for coordinate in np.argsort(changes)[::-1][:n]]
+
+
 def group(text, flag, seed, z_dim):
     """z of a group of pictures [N, z_dim]: numbers as in `parse_numbers`, or .npz files. Raises UserError."""
     parts = text.split(",")

@@ -41,6 +41,9 @@ class CompletionSettings(SearchSettings):
     )
     centerScale: float = setting(0.25, real(0, 0.5), "where the hidden middle begins, as a share of the side")
     mask: str = setting(None, text("FILE"), "a mask of your own: a picture, black where the photo is hidden")
+    align: bool = setting(
+        False, None, "find and align the face in each photo first, and put the completed face back into the photo"
+    )
     blend: bool = setting(False, None, "fill the hole without a seam (Poisson blending)")
     precision: str = setting(
         "float32", one_of("float32", "bfloat16"), "number format of convolutions and matrix products"

@@ -32,8 +32,8 @@ def test_script_prints_a_table_and_writes_it_beside_the_checkpoint(trained, face
     with Image.open(folder / "evaluation-6.png") as sheet:
         assert sheet.size == (16 * 64, 2 * 64)  # 12 samples, each beside its neighbour
     curve = EventAccumulator(str(tmp_path / "logs" / "evaluation")).Reload()
-    assert [event.step for event in curve.Tensors("FDD")] == [3, 6]
-    assert float(tf.make_ndarray(curve.Tensors("FDD")[1].tensor_proto)) == pytest.approx(table["generated"]["FDD"])
+    assert [event.step for event in curve.Tensors("n=12/FDD")] == [3, 6]
+    assert float(tf.make_ndarray(curve.Tensors("n=12/FDD")[1].tensor_proto)) == pytest.approx(table["generated"]["FDD"])
     kept = [name for name in os.listdir(folder) if name.startswith("real-")]
     assert len(kept) == 3  # features of real and of held-out faces, and what the detector found
     (folder / "evaluation-6.json").unlink()

@@ -60,6 +60,21 @@ def test_walk_varies_one_coordinate_at_a_time(tiny_run, tmp_path):
         explore.main(["walk", "--checkpoint_dir", tiny_run, "--coordinates", "8", "--out", str(tmp_path / "p")])
 
 
+def test_a_walk_takes_the_coordinates_that_change_the_pictures_most(tiny_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sampling.exploring.WALKED", 3)
+    explore.main(["walk", "--checkpoint_dir", tiny_run, "--seeds", "1", "--steps", "2", "--out", str(tmp_path / "o")])
+    dcgan, _ = load_model(tiny_run)
+    changes = []
+    for coordinate in range(8):
+        z = latents.draw(0, [1, 1], 8)
+        z[:, coordinate] = -1, 1
+        pictures = dcgan.sample(z).numpy()
+        changes.append(np.abs(pictures[1] - pictures[0]).mean())
+    strongest = np.argsort(changes)[::-1][:3]
+    assert sorted(os.listdir(tmp_path / "o")) == sorted(f"z00{i}.{end}" for i in strongest for end in ("gif", "png"))
+    assert f"change these pictures most: {', '.join(map(str, strongest))}\n" in capsys.readouterr().out
+
+
 def test_a_walk_along_a_short_z_takes_all_its_coordinates(tiny_run, tmp_path):
     explore.main(["walk", "--checkpoint_dir", tiny_run, "--seeds", "1", "--steps", "2", "--out", str(tmp_path / "o")])
     assert sorted(os.listdir(tmp_path / "o")) == sorted(f"z00{i}.{end}" for i in range(8) for end in ("gif", "png"))

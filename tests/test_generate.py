@@ -49,12 +49,36 @@ def test_seed_grid_and_saved_z(tiny_run, tmp_path):
     np.testing.assert_array_equal(read(one)[:16, :16], read(two)[:, :16])
 
 
-def test_rank_orders_by_the_discriminators_score(tiny_run, tmp_path):
+def test_rank_puts_pictures_with_a_face_first_and_then_goes_by_the_discriminators_score(
+    tiny_run, tmp_path, monkeypatch, capsys
+):
+    faces = np.array([0, 1, 0, 1, 1, 0], bool)
+    monkeypatch.setattr("recognition.dlib_features.has_face", lambda images, **_: faces[: len(images)])
     generate.main(["--checkpoint_dir", tiny_run, "--n", "6", "--rank", "--out", str(tmp_path / "o")])
     names = sorted(os.listdir(tmp_path / "o"))
     dcgan, _ = load_model(tiny_run)
     scores = dcgan.discriminator(dcgan.generator(latents.draw(0, range(6), 8)))[0].numpy()[:, 0]
-    assert [int(name[-9:-4]) for name in names] == scores.argsort()[::-1].tolist()
+    by_score = scores.argsort()[::-1]
+    expected = [*by_score[faces[by_score]], *by_score[~faces[by_score]]]
+    assert [int(name[-9:-4]) for name in names] == expected
+    assert "first the 3 of 6 in which dlib's detector finds a face" in capsys.readouterr().out
+
+    def missing():
+        raise ModuleNotFoundError("No module named 'dlib'", name="dlib")
+
+    monkeypatch.setattr("recognition.dlib_features.check_installed", missing)
+    generate.main(["--checkpoint_dir", tiny_run, "--n", "6", "--rank", "--out", str(tmp_path / "p")])
+    assert [int(name[-9:-4]) for name in sorted(os.listdir(tmp_path / "p"))] == by_score.tolist()
+    assert "by D's score alone, since dlib is not installed" in capsys.readouterr().out
+
+
+def test_a_file_that_is_there_is_not_replaced(tiny_run, tmp_path):
+    (tmp_path / "g.png").write_text("mine")
+    for flag, name in (("--grid", "g.png"), ("--save_z", "z.npz"), ("--export", "m.onnx")):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(UserError, match=rf"{name}: is there already; name a new file, such as .*-2\."):
+            generate.main(["--checkpoint_dir", tiny_run, flag, str(tmp_path / name)])
+        assert (tmp_path / name).read_text() == "mine"
 
 
 def test_exported_generator_runs_without_this_project(tiny_run, tmp_path):

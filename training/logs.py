@@ -2,13 +2,16 @@
 
 import dataclasses
 import os
+import shlex
 import signal
 import sys
 import time
 
+import numpy as np
+
 import utils
 from cli.progress import MINUTE, Progress, duration
-from runs.summaries import Summaries, tensorboard_command
+from runs.summaries import ABOUT, COMPARABLE, Summaries, tensorboard_command
 
 
 class RunLog:
@@ -26,11 +29,13 @@ class RunLog:
         self.run, self.last, self.log_dir, config = run, last, log_dir, run.config
         print(f"samples: every {config.sample_every:,} batches in {config.sample_dir}, beside real.png")
         print(f"losses: {tensorboard_command(config.log_dir)}")
-        print("then open http://localhost:6006/#custom_scalars, where all losses are in one chart")
+        print("then open http://localhost:6006/#custom_scalars, where d_loss and g_loss are in one chart")
         self.summaries = Summaries(log_dir, run.step)
+        for numbers in run.evaluations.values():
+            self.summaries.add_evaluation_charts(numbers.get("n", COMPARABLE))
         self.summaries.start(run.step, dataclasses.asdict(config), reals)
         self.progress = Progress("training", last, done=run.position, stays=True, every=10 * MINUTE)
-        self.watch = Watch(self.progress.say)
+        self.watch = Watch(self.progress.say, config)
         self.restart_clock()
         self.estimated = False
 
@@ -70,10 +75,12 @@ class RunLog:
     def evaluation(self, numbers):
         """Log what Run.evaluate returned."""
         if numbers:
-            self.summaries.evaluation(self.run.step, numbers)
-            shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+            drawn = {name: value for name, value in numbers.items() if name not in ABOUT}
+            self.summaries.evaluation(self.run.step, drawn, numbers.get("n", COMPARABLE))
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in drawn.items())
             self.restart_clock()
-            self.progress.say(f"evaluation at step {self.run.step:,}: {shown}")
+            left = f"; about {duration(self.progress.left())} left" if self.progress.done > self.progress.before else ""
+            self.progress.say(f"evaluation at step {self.run.step:,}: {shown}{left}")
 
     def samples(self, images):
         """Log what Run.sample returned."""
@@ -93,34 +100,53 @@ class RunLog:
         if best := run.best_step():
             fdd = run.evaluations[best]["FDD"]
             print(f"lowest FDD: {fdd:.4f} at step {best:,}, kept; the other scripts take it with --step {best}")
+        elif run.evaluations:
+            print("no checkpoint is kept as the best: dlib's detector finds faces in too few of their pictures")
         print(f"the last samples: {run.last_grid}; all of them: {os.path.join(config.sample_dir, 'index.html')}")
         print(f"losses: {tensorboard_command(config.log_dir)}")
         return 0
 
 
 class Watch:
-    """Warns, once each, when one network has won or when the generator draws only one picture.
+    """Warns, once each, when one network has won, or when the generator draws only one picture.
 
-    say: a function that prints a message. The thresholds are ours: a healthy d_loss starts near 1, and
-    the pixels of healthy samples vary by some 50 levels of 255.
+    say: a function that prints a message
+    config: a TrainSettings
+
+    What helps is what the tables of docs/evaluation.md support. The thresholds are ours: a healthy d_loss starts near
+    1, and the pixels of healthy samples vary by some 50 levels of 255.
     """
 
     LONG = 500  # batches
 
-    def __init__(self, say):
+    def __init__(self, say, config):
         self.say, self.since, self.warned = say, {}, set()
+        folders = ["--dataset", config.dataset, "--checkpoint_dir", config.checkpoint_dir]
+        self.measure = "to see whether FDD still falls: " + shlex.join(["./evaluate.py", *folders, "--steps", "all"])
+        if config.evaluate_every:
+            self.measure = "see whether FDD above still falls"
+        self.remedy = "go back to an earlier checkpoint with --step, or start anew with another --seed"
+        if is_weaker(config):
+            self.remedy = "give D the width and the learning rate of G: a weaker D makes all faces alike"
 
     def losses(self, step, losses):
         """Check the losses of a step."""
-        what = f"d_loss has been near zero for {self.LONG} batches: the discriminator has won, and"
-        self._check("d_loss", step, losses["d_loss"] < 0.05, f"{what} the generator learns little from it")
-        what = f"g_loss has been near zero for {self.LONG} batches: the discriminator takes every image for real, and"
-        self._check("g_loss", step, losses["g_loss"] < 0.05, f"{what} the generator learns nothing from it")
+        message = (
+            f"d_loss has been near zero for {self.LONG} batches: the discriminator knows its photos. Late in a run, or "
+            f"with few photos, that is normal; {self.measure}"
+        )
+        self._check("d_loss", step, losses["d_loss"] < 0.05, message)
+        message = (
+            f"warning: g_loss has been near zero for {self.LONG} batches: the discriminator takes every image for "
+            f"real, and the generator learns nothing from it; {self.remedy}"
+        )
+        self._check("g_loss", step, losses["g_loss"] < 0.05, message)
 
     def samples(self, step, images):
         """Check the samples of a step, uint8 [N, H, W, C]."""
         alike = float(images.std(axis=0).mean()) < 2
-        self._check("alike", step, alike, f"all samples have been alike for {self.LONG} batches: the generator is dead")
+        message = f"warning: all samples have been alike for {self.LONG} batches: the generator is dead; {self.remedy}"
+        self._check("alike", step, alike, message)
 
     def _check(self, name, step, dead, message):
         if not dead:
@@ -129,7 +155,10 @@ class Watch:
         since = self.since.setdefault(name, step)
         if step - since >= self.LONG and name not in self.warned:
             self.warned.add(name)
-            self.say(
-                f"warning: {message}. If the samples do not improve, stop, and go back to an earlier checkpoint with "
-                "--step, and with --g_steps 3 or --d_learning_rate 0.0001"
-            )
+            self.say(message)
+
+
+def is_weaker(config):
+    """Whether D is narrower than G or learns more slowly."""
+    d_rate, g_rate = (rate or config.learning_rate for rate in (config.d_learning_rate, config.g_learning_rate))
+    return np.mean(config.df_dim) < np.mean(config.gf_dim) or d_rate < g_rate

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import math
 
 from cli.interruption import Interruption
 from cli.machine import make_folder
@@ -13,10 +14,11 @@ from photos.dataset import ImageData
 from runs import gallery, resume
 from runs.files import HELD_OUT, folders_written, latest_steps, read_json, read_settings
 from runs.loading import settings_of
-from runs.network import find_network
+from runs.network import YOUNG, find_network
 from training.logs import RunLog
 from training.state import Follower, Run
 
+FEW = 1000  # images, below which there is a warning
 STOPPING = "finishing this batch, then saving"
 
 
@@ -51,6 +53,8 @@ def train(config, device="", strategy=None, evaluate=None):
         if config.lr_decay and run.step:
             factor = rate_factor(config.lr_decay, run.position, last)
             print(f"learning rates: {factor:.0%} of their values here, 0 at the end of --epoch {config.epoch}")
+        for line in outlook(config, len(data.photos), data.batches_per_epoch):
+            print(line)
         with RunLog(run, last, config.log_dir if replicas.is_first else None, reals=run.record()) as log:
             signal = train_batches(run, log, data, replicas, evaluate)
         return log.farewell(stopped_by=signal)
@@ -130,6 +134,23 @@ def open_run(config, data, replicas):
         facts = {"flags": flags, "images of --dataset": data.names.digest(), "checkpoints": run.step}
         machines.check_agreement(facts, replicas)
     return run
+
+
+def outlook(config, images, batches_per_epoch):
+    """Yield lines that say how many batches there will be, and where these or the images are few, what helps."""
+    total = config.epoch * batches_per_epoch
+    yield f"{total:,} batches in all, in {config.epoch:,} epochs"
+    if config.init_from:
+        return
+    helps = "--init_from with the checkpoint folder of a trained network"
+    if images < FEW:
+        yield f"warning: {images:,} images are few; a DCGAN needs thousands to draw varied faces, or {helps}"
+    if total < YOUNG:
+        epochs = math.ceil(YOUNG / batches_per_epoch)
+        yield (
+            f"warning: after {total:,} batches from scratch, expect blurred patches rather than faces: these take some "
+            f"hundreds of batches, and good ones thousands; what helps: --epoch {epochs} or more, or {helps}"
+        )
 
 
 def describe_devices(config, device, replicas):

@@ -168,8 +168,13 @@ class Run:
 
     def best_step(self):
         """The step with the lowest FDD of those whose checkpoint is there, or None."""
-        there = [step for step in self.evaluations if step in self.checkpoints.history]
+        there = [step for step in self.evaluations if step in self.checkpoints.history and self.draws_faces(step)]
         return min(there, key=lambda step: self.evaluations[step]["FDD"], default=None)
+
+    def draws_faces(self, step):
+        """Whether dlib's detector found a face in at least half as many pictures of a step as in real images."""
+        numbers = self.evaluations[step]
+        return numbers.get("face rate", 1) >= numbers.get("real face rate", 0) / 2
 
 
 class Follower(Run):

@@ -13,7 +13,7 @@ import numpy as np
 import utils
 from alignment.openface import AlignDlib
 from errors import UserError
-from sampling import blending, generation, latents, projection
+from sampling import blending, faces, generation, latents, projection
 from sampling.settings import ProjectionSettings, SearchSettings
 from webpage import html
 
@@ -76,10 +76,10 @@ class Callbacks:
         """The face in an uploaded photo, uint8 [S, S, C], and what to say of it. Deletes the upload."""
         with read_once(upload):
             dcgan, _ = self.network()
-            try:
-                return projection.read_aligned(upload, dcgan, self.aligner), "Aligned."
-            except UserError:  # an aligned face, perhaps
-                return projection.read([upload], dcgan)[0], "No face found: its central square."
+            if face := faces.aligned(upload, dcgan.image_size, dcgan.c_dim, self.aligner):
+                return face.pixels, "Aligned."
+            square = faces.centre(upload, dcgan.image_size, dcgan.c_dim)  # of an aligned face, perhaps
+            return square, "No face found: its central square."
 
     def draw_faces(self, seed):
         """Faces of a seed -> their z, the gallery, and what to do next."""

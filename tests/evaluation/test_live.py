@@ -34,6 +34,19 @@ def test_numbers_stand_beside_the_losses_and_the_best_checkpoint_is_kept_and_nam
     assert files.latest_steps(config.checkpoint_dir) == [23, 24]  # 24 is the best now
 
 
+def test_no_checkpoint_is_the_best_where_hardly_any_picture_shows_a_face(tiny, capsys):
+    config = tiny(epoch=2, evaluate_every=4, checkpoint_every=1, max_to_keep=2)  # 12 batches
+    about = {"real face rate": 0.9, "n": 500}
+    found = iter([dict(FDD=0.3), dict(FDD=0.2), dict(FDD=0.1)])
+    loop.train(config, evaluate=lambda dcgan: next(found) | about | {"face rate": 0.4})
+    assert files.latest_steps(config.checkpoint_dir) == [11, 12]
+    printed = capsys.readouterr().out
+    assert "no checkpoint is kept as the best: dlib's detector finds faces in too few" in printed
+    assert "lowest FDD" not in printed and "real face rate" not in printed
+    log = EventAccumulator(config.log_dir, size_guidance={"tensors": 0}).Reload()
+    assert "n=500/FDD" in log.Tags()["tensors"] and "FDD" not in log.Tags()["tensors"]
+
+
 def test_without_the_flag_nothing_is_evaluated(tiny):
     config = tiny()
     loop.train(config)
@@ -70,7 +83,8 @@ def test_the_numbers_are_those_of_evaluate(faces, tiny):
     dcgan, step = load_model(config.checkpoint_dir)
     assert step == 6
     real = RealFaces(config.checkpoint_dir, 64, 3, EvaluationSettings(dataset=faces, n=10))
-    assert evaluated["6"] == pytest.approx(report.measure(dcgan, real)[0], rel=1e-4)
+    expected = report.measure(dcgan, real)[0] | {"n": 10, "real face rate": real.face_rate}
+    assert evaluated["6"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_script_hands_the_evaluation_to_the_loop(tiny, monkeypatch):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from errors import UserError
-from photos import demo
+from photos import dataset, demo, finding
 from photos.dataset import ImageData
 
 
@@ -90,8 +90,27 @@ def test_describes_what_it_found(copy):
     lines = list(folder_of(str(copy)).describe())
     assert lines[0] == f"27 images in {copy}, 6 batches of 4 per epoch"
     assert lines[1] == "sizes: 64x64 (96%), 30x20 (4%)"
-    assert lines[2] == "cache: all images stay in memory once read, 0 MB"
-    assert lines[3] == "skipped: 1 (.txt)"
+    assert lines[2] == (
+        "not aligned: the central square of each image is taken, wherever the face is; to align faces first: "
+        f"./align_faces.py {copy} {copy}-aligned"
+    )
+    assert lines[3] == "cache: all images stay in memory once read, 0 MB"
+    assert lines[4] == "skipped: 1 (.txt)"
+
+
+def test_what_is_aligned_small_or_cropped_gets_no_hint(copy):
+    def hints(**settings):
+        finding.is_aligned.cache_clear()
+        return [line for line in folder_of(str(copy), **settings).describe() if "not aligned" in line]
+
+    assert hints() and not hints(image_size=64) and not hints(crop=32)
+    (copy / "report.csv").touch()
+    assert not hints()
+
+
+def test_the_command_that_aligns_writes_beside_the_photos():
+    assert dataset.align_command("data/me/raw/") == "./align_faces.py data/me/raw/ data/me/aligned"
+    assert dataset.align_command("a b.zip") == "./align_faces.py 'a b.zip' 'a b-aligned'"
 
 
 @pytest.mark.parametrize("make", [False, True])
@@ -155,7 +174,7 @@ def test_auto_cache_keeps_what_fits_a_quarter_of_the_free_memory(faces, monkeypa
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=4 * 10 * each + 5))
     folder = folder_of(faces)
     assert len(folder.cached) == 10
-    assert "cache: 10 images stay in memory" in list(folder.describe())[2]
+    assert "cache: 10 images stay in memory" in "\n".join(folder.describe())
     partly = [np.array(batch) for batch in folder.batches(0, 12)]
     np.testing.assert_array_equal(partly, [np.array(batch) for batch in folder_of(faces, cache="off").batches(0, 12)])
     assert len(folder_of(faces, cache="on").cached) == 26

@@ -1,6 +1,7 @@
 import collections
 import io
 import os
+import sys
 
 import numpy as np
 import odd_metadata
@@ -187,3 +188,25 @@ def test_floats_are_scaled(tmp_path, scale):
     expected = np.array([[0, 127], [63, 255]])
     np.testing.assert_array_equal(np.asarray(decoding.open_rgb(tmp_path / "a.tif"))[..., 0], expected)
     np.testing.assert_array_equal(inputs.decode(str(tmp_path / "a.tif"))[..., 0], expected)
+
+
+def test_photos_of_iphones_are_read_upright_in_training_and_alignment(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    smooth = gradient().resize((96, 64), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    heif.from_pillow(smooth).save(tmp_path / "a.heic", quality=95)
+    heif.from_pillow(smooth.rotate(90, expand=True)).save(tmp_path / "b.HEIC", quality=95, exif=exif.tobytes())
+    for name in found(tmp_path)[0]:
+        for pixels in (np.asarray(decoding.open_rgb(tmp_path / name)), inputs.decode(str(tmp_path / name))):
+            assert pixels.shape == (64, 96, 3)
+            assert np.abs(pixels - np.asarray(smooth, float)).mean() < 4
+
+
+def test_without_pillow_heif_the_message_names_it(tmp_path, monkeypatch):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(600))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    monkeypatch.setattr(decoding, "FORMATS", [name for name in decoding.FORMATS if name != "HEIF"])
+    for read in (decoding.open_rgb, inputs.decode):
+        with pytest.raises(decoding.PhotoError, match=r"a HEIC photo, which needs .* type: pip install pillow-heif"):
+            read(str(tmp_path / "a.heic"))

@@ -146,7 +146,7 @@ def test_script_leaves_all_photos_of_all_batches(photos, tmp_path, capsys):
         with Image.open(grid) as image:
             assert image.size == (192, 128)  # five photos, though a batch holds four
     with Image.open(out / "overview.png") as image:
-        assert image.size == (3 * 64, 5 * 64)  # before, hidden, completed
+        assert image.size == (3 * 192, 5 * (192 + 18))  # before, hidden, completed, with captions
     assert len((out / "logs" / "hats_04.log").read_text().splitlines()) == 4
     printed = capsys.readouterr().out
     assert printed.count("PSNR in the hole") == 5 and "s per photo" in printed
@@ -225,10 +225,6 @@ def test_a_mask_that_hides_all_or_nothing_is_refused(tmp_path, mask, hides):
         completion_files.read_mask(tmp_path / "mask.png", 64)
 
 
-def test_equal_names_get_a_number():
-    assert completion_files.unique_names(["x/a.jpg", "y/a.png", "b.jpg", "z/a.jpg"]) == ["a", "a-2", "b", "a-3"]
-
-
 @pytest.mark.parametrize(
     "number, code", [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
 )
@@ -246,11 +242,6 @@ def test_an_interruption_keeps_what_is_there_and_says_so(photos, tmp_path, numbe
     assert "interrupted after" in printed and printed.count("PSNR in the hole") == 5
     assert {f"photo_{i}.png" for i in range(5)} < set(os.listdir(out / "completed"))
     assert (out / "overview.png").exists()
-
-
-def test_a_long_name_leaves_room_for_what_is_added():
-    names = completion_files.unique_names(["脸" * 80 + ".png", "脸" * 80 + ".jpg"])
-    assert len(set(names)) == 2 and all(len(os.fsencode(f"photo_{name}.png.12345678.partial")) < 143 for name in names)
 
 
 def test_folders_are_taken_and_the_aligners_own_files_are_passed_over(trained, tmp_path):
@@ -282,3 +273,26 @@ def test_the_next_free_folder_is_named(trained, tmp_path):
     (tmp_path / "completions-2").mkdir()
     done = run_script("complete.py", "--checkpoint_dir", trained, "a.png", cwd=tmp_path)
     assert done.returncode == 2 and "is not empty; name a new folder, such as completions-3" in done.stderr
+
+
+def test_an_aligned_completion_is_also_put_back_into_its_photo(trained, tmp_path):
+    photo = Image.new("RGB", (320, 300), "gray")
+    photo.paste(face_photo(4, 200), (40, 60))
+    photo.save(tmp_path / "party.png")
+    arguments = ["--checkpoint_dir", trained, "--nIter", 2, "--align", "--outDir", tmp_path / "o"]
+    done = run_script("complete.py", *arguments, tmp_path / "party.png")
+    assert done.returncode == 0, done.stderr
+    assert "and each, also put back into its photo, in " in done.stdout and "not aligned" not in done.stdout
+    with Image.open(tmp_path / "o" / "completed" / "whole_party.png") as whole:
+        assert whole.size == (320, 300)
+        assert np.asarray(whole)[:40].std() == 0 and np.any(np.asarray(whole) != np.asarray(photo))
+
+
+def test_hmc_that_accepts_nothing_says_so(trained, tmp_path):
+    face_photo(side=64).save(tmp_path / "a.png")
+    for eps, beta, says in ((50, 1e6, True), (1e-6, 0.2, False)):
+        arguments = ["--approach", "hmc", "--nIter", 2, "--hmcL", 3, "--hmcEps", eps, "--hmcBeta", beta]
+        arguments += ["--outDir", tmp_path / f"o{eps}"]
+        done = run_script("complete.py", "--checkpoint_dir", trained, *arguments, tmp_path / "a.png")
+        assert done.returncode == 0, done.stderr
+        assert ("HMC accepted no proposal for 1 of 1 photos; a smaller --hmcEps" in done.stdout) == says

@@ -56,20 +56,6 @@ def test_project_writes_each_photo_beside_its_picture_and_all_z(tiny_run, tmp_pa
     assert f"{photos[2]}: PSNR " in said and " dB, distance 0." in said
 
 
-def test_a_photo_is_aligned_by_the_projects_own_aligner(trained, tmp_path):
-    from alignment.inputs import decode
-    from alignment.openface import AlignDlib
-    from sampling import projection
-
-    face_photo(1).save(tmp_path / "raw.png")
-    dcgan, _ = load_model(trained)
-    found = projection.read([str(tmp_path / "raw.png")], dcgan, align=True)
-    np.testing.assert_array_equal(found[0], AlignDlib().align(64, decode(str(tmp_path / "raw.png"))))
-    Image.new("RGB", (200, 200), "white").save(tmp_path / "wall.png")
-    with pytest.raises(UserError, match=r"wall.png: no face found; give a photo with a larger face"):
-        projection.read([str(tmp_path / "wall.png")], dcgan, align=True)
-
-
 def test_a_direction_is_the_difference_of_means_of_numbers_or_files(tiny_run, tmp_path):
     latents.save(tmp_path / "a.npz", latents.draw(3, [0, 1], 8))
     latents.save(tmp_path / "b.npz", latents.draw(3, [2], 8))
@@ -77,8 +63,10 @@ def test_a_direction_is_the_difference_of_means_of_numbers_or_files(tiny_run, tm
     explore.main(["direction", "--plus", f"{tmp_path}/a.npz,{tmp_path}/b.npz", *common])
     expected = latents.draw(3, [0, 1, 2], 8).mean(0) - latents.draw(0, [1, 4], 8).mean(0)
     np.testing.assert_allclose(latents.load(tmp_path / "d.npz", 8)[0], expected, atol=1e-6)
+    with pytest.raises(UserError, match=r"d.npz: is there already; name a new file, such as .*d-2.npz"):
+        explore.main(["direction", "--plus", "1", *common])
     with pytest.raises(UserError, match=r"--plus none.npz: no such file"):
-        explore.main(["direction", "--plus", "none.npz", *common])
+        explore.main(["direction", "--plus", "none.npz", *common[:-1], str(tmp_path / "e.npz")])
     with pytest.raises(UserError, match=r"--out d: must end in .npz"):
         explore.main(["direction", "--plus", "1", *common[:-1], "d"])
 
