@@ -47,12 +47,15 @@ def encodable(name):
         return encodable(name.replace(bad, f"%u{ord(bad):04X}"))
 
 
-def remove_scraps(folder):
-    """Remove what killed processes left half written: no file takes an hour, also not that of another shard."""
+def remove_scraps(folder, alone):
+    """Remove what killed processes left half written.
+
+    alone: no other process fills the folder; else another shard's may be in work, but no file takes an hour
+    """
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         with contextlib.suppress(FileNotFoundError):
-            if utils.whole_name(name) and os.stat(path).st_mtime < time.time() - HOUR:
+            if utils.whole_name(name) and (alone or os.stat(path).st_mtime < time.time() - HOUR):
                 os.remove(path)
 
 

@@ -49,7 +49,7 @@ class Report:
         self.lock_path = os.path.join(self.output, f".{name}.lock")
         self.lock()
         self.ignores_case = check_settings(settings)
-        outputs.remove_scraps(self.output)
+        outputs.remove_scraps(self.output, alone=n == 1)
         self.done, self.counts = set(), collections.Counter()
         with utils.whole_file(self.path) as file:  # without rows to do again, and without a truncated one
             text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")

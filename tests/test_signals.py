@@ -124,8 +124,11 @@ def test_a_completion_whose_reader_is_gone_writes_all_photos(trained, tmp_path):
 
 def test_an_interrupted_alignment_in_a_pipe_goes_on(tmp_path):
     (tmp_path / "raw").mkdir()
-    for i in range(60):
-        face_photo(i % 6).save(tmp_path / "raw" / f"{i}.png")
+    for i in range(300):  # more than are aligned until the signal comes
+        if i < 6:
+            face_photo(i).save(tmp_path / "raw" / f"{i}.png")
+        else:
+            os.link(tmp_path / "raw" / f"{i % 6}.png", tmp_path / "raw" / f"{i}.png")
     command = [os.path.join(ROOT, "align_faces.py"), tmp_path / "raw", tmp_path / "out", "--workers", 1]
     process, pipe = start(command, ["tee", os.devnull], ())
     while not (tmp_path / "out").exists() or not any(name.endswith(".png") for name in os.listdir(tmp_path / "out")):
@@ -133,7 +136,7 @@ def test_an_interrupted_alignment_in_a_pipe_goes_on(tmp_path):
     assert end(process, pipe, signal.SIGHUP) == 129
     assert not [name for name in os.listdir(tmp_path / "out") if name.endswith(".partial")]
     again = run_script("align_faces.py", tmp_path / "raw", tmp_path / "out")
-    assert again.returncode == 0 and "60 faces" in again.stdout
+    assert again.returncode == 0 and "300 faces" in again.stdout
 
 
 def test_a_hangup_that_is_ignored_stays_ignored(tiny):

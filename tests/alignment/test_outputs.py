@@ -44,3 +44,12 @@ def test_long_paths_get_names_that_a_file_system_takes_and_stay_apart():
 def test_the_test_for_case_leaves_nothing_behind(tmp_path):
     assert not outputs.ignores_case(tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+def test_scraps_of_a_killed_run_go_at_once_unless_another_shard_may_be_writing_them(tmp_path):
+    scrap = tmp_path / "a.png.0123abcd.partial"
+    scrap.touch()
+    outputs.remove_scraps(tmp_path, alone=False)
+    assert scrap.exists()
+    outputs.remove_scraps(tmp_path, alone=True)
+    assert not scrap.exists()
