@@ -142,14 +142,13 @@ def outlook(config, images, batches_per_epoch):
     yield f"{total:,} batches in all, in {config.epoch:,} epochs"
     if config.init_from:
         return
-    helps = "--init_from with the checkpoint folder of a trained network"
+    helps = "--init_from DIR, with the checkpoint folder of a trained network"
     if images < FEW:
-        yield f"warning: {images:,} images are few; a DCGAN needs thousands to draw varied faces, or {helps}"
+        yield f"warning: {images:,} images are few: a DCGAN needs thousands to draw varied faces; what helps: {helps}"
     if total < YOUNG:
-        epochs = math.ceil(YOUNG / batches_per_epoch)
         yield (
-            f"warning: after {total:,} batches from scratch, expect blurred patches rather than faces: these take some "
-            f"hundreds of batches, and good ones thousands; what helps: --epoch {epochs} or more, or {helps}"
+            f"warning: {total:,} batches from scratch end in blurred patches; faces take some hundreds, good ones "
+            f"thousands; what helps: --epoch {math.ceil(YOUNG / batches_per_epoch)} or more, or {helps}"
         )
 
 

@@ -524,6 +524,6 @@ def test_the_start_says_how_many_batches_there_will_be_and_what_helps_where_they
     few = list(loop.outlook(tiny(epoch=20), 352, 5))
     assert few[0] == "100 batches in all, in 20 epochs"
     assert "352 images are few" in few[1] and "--init_from" in few[1]
-    assert "after 100 batches from scratch, expect blurred patches" in few[2] and "--epoch 200 or more" in few[2]
+    assert "100 batches from scratch end in blurred patches" in few[2] and "--epoch 200 or more" in few[2]
     assert len(list(loop.outlook(tiny(epoch=20), 13_000, 203))) == 1
     assert len(list(loop.outlook(tiny(epoch=20, init_from="checkpoints/faces"), 352, 5))) == 1
