@@ -15,6 +15,7 @@ from cli.flags import Parser, add_flag
 from cli.kinds import NAME, one_of
 from cli.settings import add_settings
 from devices import start
+from errors import UserError
 from runs.files import HELD_OUT, folders_written, read_json
 from runs.naming import use_name
 from training.settings import GROUPS, PRESETS, TrainSettings
@@ -83,6 +84,9 @@ def main(arguments):
     if check:
         before = read_json(config.checkpoint_dir, HELD_OUT, list)
         return preflight.check(config, folders_written(config.checkpoint_dir), before)
+    if not os.path.exists(config.dataset):
+        raise UserError(f"--dataset {config.dataset}: no such folder or file")
+    print("starting TensorFlow")  # which takes seconds, on a slow disk many
     strategy, device = start.set_up(config.deterministic, config.devices, os.environ.get("TF_CONFIG"), config.xla)
     evaluate = live.evaluator(config) if config.evaluate_every else None
     return loop.train(config, device, strategy, evaluate)

@@ -15,9 +15,9 @@ from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from errors import SaveError, short_reason
 
 CHARTS = {  # of TensorBoard's page "Custom Scalars"
-    "losses": ["d_loss", "g_loss"],
-    "d_loss, in its two parts": ["d_loss_real", "d_loss_fake"],
-    "D's mean probabilities": ["d_real", "d_fake"],  # without parentheses, which TensorBoard does not draw here
+    "losses: d_loss ■, g_loss ◆": ["d_loss", "g_loss"],  # TensorBoard draws a run in one colour
+    "d_loss in its parts: real ■, fake ◆": ["d_loss_real", "d_loss_fake"],
+    "D's mean probabilities: real ■, fake ◆": ["d_real", "d_fake"],  # no parentheses: they are not drawn
     "images per second": ["images_per_second"],
 }
 EVALUATION = {

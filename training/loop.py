@@ -139,7 +139,7 @@ def open_run(config, data, replicas):
 def outlook(config, images, batches_per_epoch):
     """Yield lines that say how many batches there will be, and where these or the images are few, what helps."""
     total = config.epoch * batches_per_epoch
-    yield f"{total:,} batches in all, in {config.epoch:,} epochs"
+    yield f"{total:,} batches in all, in {config.epoch:,} {'epoch' if config.epoch == 1 else 'epochs'}"
     if config.init_from:
         return
     helps = "--init_from DIR, with the checkpoint folder of a trained network"
