@@ -17,7 +17,7 @@ from devices import start
 from errors import UserError
 from evaluation.settings import EvaluationSettings
 from runs.naming import add_network_flags, use_name
-from runs.network import describe, find_network
+from runs.network import describe, find_network, is_included
 
 machine, report = cli.program.Later("cli.machine"), cli.program.Later("evaluation.report")
 dlib_features = cli.program.Later("recognition.dlib_features")
@@ -26,7 +26,7 @@ dlib_features = cli.program.Later("recognition.dlib_features")
 def flags():
     """The command line."""
     parser = Parser(__doc__)
-    add_network_flags(parser, step=False)
+    add_network_flags(parser, step=False, own=True)
     add_settings(parser, EvaluationSettings)
     return parser
 
@@ -38,6 +38,10 @@ def check(checkpoint_dir, settings):
         if folder and not os.path.exists(folder):
             raise UserError(f"--{flag} {folder}: no such folder or file")
     network = find_network(checkpoint_dir)
+    if is_included(checkpoint_dir) and not settings.out:
+        raise UserError(
+            f"--checkpoint_dir {checkpoint_dir}: comes with the project; name a folder for the results, --out"
+        )
     try:
         machine.make_folder(*(("--out", settings.out) if settings.out else ("--checkpoint_dir", checkpoint_dir)))
     except UserError as error:

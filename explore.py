@@ -50,7 +50,7 @@ def flags():
     numbers, file, add = text("LIST"), text("FILE"), add_flag
     for name, help in COMMANDS.items():
         command = commands.add_parser(name, help=help, description=help)
-        add_network_flags(command, step=name != "progress")
+        add_network_flags(command, step=name != "progress", own=name == "progress")
         if name == "direction":
             add(command, "out", file, None, "the .npz file to write (required)", required=True)
         else:

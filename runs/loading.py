@@ -21,7 +21,7 @@ def load_model(network, precision=None):
     settings = settings_of(network)
     keywords = {name: settings[name] for name in names if name in settings}
     dcgan = DCGAN(**keywords | ({"precision": precision} if precision else {}))
-    if network.settings is None:
+    if tf1.is_by_name(network.prefix):
         tf1.load_weights(dcgan, network.prefix)
         return dcgan
     try:
@@ -46,7 +46,7 @@ def load_initial_weights(dcgan, network):
             f"no --{name}" if isinstance(value, list) else f"--{name} {value}" for name, value in different.items()
         )
         raise UserError(f"--init_from {network.directory}: is of another network; give {flags}")
-    if network.settings is None:
+    if tf1.is_by_name(network.prefix):
         tf1.load_weights(dcgan, network.prefix)
     else:
         networks = tf.train.Checkpoint(generator=dcgan.generator, discriminator=dcgan.discriminator)

@@ -7,10 +7,17 @@ from cli.kinds import NAME, text, whole
 from errors import UserError
 
 
-def add_network_flags(parser, step=True):
-    """The flags of the scripts that use a trained network, or only its run. step: --step too."""
+def add_network_flags(parser, step=True, own=False):
+    """The flags of the scripts that use a trained network, or only its run.
+
+    step: --step too
+    own: a run of the user's is needed; else the network that comes with the project serves while there is none
+    """
     what = "checkpoint folder of a training run, or folder with a TF1 checkpoint of the original"
-    add_flag(parser, "checkpoint_dir", text("DIR"), "checkpoints", what, alias="--checkpointDir")
+    default = "checkpoints"
+    if not own:
+        what += f" (default: {default}; while it holds no run, networks/faces, which comes with the project)"
+    add_flag(parser, "checkpoint_dir", text("DIR"), default if own else None, what, alias="--checkpointDir")
     add_flag(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME")
     if step:
         add_flag(parser, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")

@@ -11,6 +11,8 @@ from errors import UserError
 from runs.files import OUTPUTS, checkpoint_path, latest_steps, read_settings
 
 YOUNG = 1000  # batches, below which there is a warning
+# The network that comes with the project, beside the scripts, for those who have no run yet
+INCLUDED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "networks", "faces")
 
 
 class Network(namedtuple("Network", "directory step prefix settings")):
@@ -23,11 +25,14 @@ class Network(namedtuple("Network", "directory step prefix settings")):
 def find_network(directory, step=None, flag="--checkpoint_dir"):
     """The network in a folder of this program, or in one with a TF1 checkpoint of the original.
 
+    directory: None: checkpoints, or INCLUDED while checkpoints holds no run, named or not
     step: of its checkpoint; None: the newest
     flag: names the folder in messages
 
     Raises UserError, which names the runs here, where there is no network, or none of that step.
     """
+    if directory is None:
+        directory = INCLUDED if os.path.isdir(INCLUDED) and not has_runs() else OUTPUTS["checkpoint_dir"]
     if not os.path.isdir(directory):
         raise UserError(f"{flag} {directory}: no such folder; {_runs_here()}")
     settings = read_settings(directory)
@@ -45,12 +50,30 @@ def find_network(directory, step=None, flag="--checkpoint_dir"):
 def describe(network):
     """Print which network is used: where it is, its step, its data set and its date; and a warning of a young one."""
     settings = network.settings or {}
+    if is_included(network.directory):
+        mine = f"no run of yours in {OUTPUTS['checkpoint_dir']}; " if not has_runs() else ""
+        print(f"{mine}this is the network that comes with the project, networks/faces, step {network.step:,}")
+        return
     data = f", trained on {os.path.relpath(settings['dataset'])}" if settings.get("dataset") else ""
     made = [path for path in (f"{network.prefix}.index", network.prefix) if os.path.exists(path)]
     date = f", {time.strftime('%Y-%m-%d %H:%M', time.localtime(os.path.getmtime(made[0])))}" if made else ""
     print(f"network: {network.directory}, step {network.step:,}{data}{date}")
     if settings and network.step < YOUNG:
         print(f"warning: it has trained for {network.step:,} batches only; good faces need thousands")
+
+
+def is_included(directory):
+    """Whether a folder is that of the network that comes with the project."""
+    return os.path.realpath(directory) == os.path.realpath(INCLUDED)
+
+
+def has_runs(top=OUTPUTS["checkpoint_dir"]):
+    """Whether a folder, or one in it, holds a run or a network."""
+    folders = [top, *glob.glob(os.path.join(top, "*", ""))]
+    return any(
+        os.path.isdir(folder) and (read_settings(folder) is not None or find_tf1_checkpoint(folder))
+        for folder in folders
+    )
 
 
 def choose_step(directory, steps, step=None):

@@ -1,6 +1,6 @@
-"""Weights from TF1 checkpoints of the original repositories.
+"""Weights that are stored by name: in TF1 checkpoints of the original repositories, and in networks/faces.
 
-Their networks differ in two ways. bamos' generator keeps 8 gf_dim channels at 8x8, so the widths are
+The original's networks differ in two ways. bamos' generator keeps 8 gf_dim channels at 8x8, so the widths are
 read layer by layer. And the numbers in names differ (bamos: d_bn0 to d_bn2, d_h4_lin), so layers are
 matched by their order.
 """
@@ -8,6 +8,7 @@ matched by their order.
 import contextlib
 import re
 
+import numpy as np
 import tensorflow as tf
 
 from errors import DamagedError, UserError
@@ -61,8 +62,19 @@ def read_shape_settings(prefix):
     return dict(image_size=image_size, z_dim=matrix[0], c_dim=c_dim, **widths)
 
 
+def is_by_name(prefix):
+    """Whether a checkpoint holds weights by name, and not in TF2's graph of objects."""
+    try:
+        return not tf.train.load_checkpoint(prefix).has_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError):  # damaged, which whoever reads it says
+        return False
+
+
 def load_weights(dcgan, prefix):
-    """Set both networks from a TF1 checkpoint. The optimizers stay new. Raises UserError."""
+    """Set both networks from weights by name. The optimizers stay new. Raises UserError.
+
+    They may be stored in float16, as in networks/faces, and become float32.
+    """
     shapes = read_shapes(prefix)
     theirs, values = ordered(shapes), {}
     variables = {v.name.split(":")[0]: v for v in dcgan.generator.variables + dcgan.discriminator.variables}
@@ -75,6 +87,6 @@ def load_weights(dcgan, prefix):
         values |= dict(zip(names, found))
     with _reading(prefix):
         reader = tf.train.load_checkpoint(prefix)
-        values = {name: reader.get_tensor(found) for name, found in values.items()}
+        values = {name: np.float32(reader.get_tensor(found)) for name, found in values.items()}
     for name, value in values.items():
         variables[name].assign(value)

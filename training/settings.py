@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cli.kinds import CHECKPOINT_FOLDER, DEVICES, FOLDER, PART, RATE, SHARE, SIZE, one_of, real, whole
 from cli.settings import setting
 from errors import UserError
+from runs.network import is_included
 from runs.settings import NetworkSettings
 
 data, train, output = (functools.partial(setting, group=group) for group in ("data", "training", "output"))
@@ -90,6 +91,11 @@ class TrainSettings(NetworkSettings):
         super().__post_init__()
         if self.init_from and os.path.realpath(self.init_from) == os.path.realpath(self.checkpoint_dir):
             raise UserError(f"--init_from {self.init_from}: must be another folder than --checkpoint_dir")
+        if is_included(self.checkpoint_dir):
+            raise UserError(
+                f"--checkpoint_dir {self.checkpoint_dir}: is the network that comes with the project, and stays as it "
+                "is; to start from its weights, name another folder, and give --init_from networks/faces"
+            )
         for name, folder in self.outputs().items():
             if self.dataset and os.path.realpath(folder) == os.path.realpath(self.dataset):
                 raise UserError(f"--{name} {folder}: is the folder of the images; name another")
