@@ -5,6 +5,7 @@ import os
 from cli.flags import add_flag
 from cli.kinds import NAME, text, whole
 from errors import UserError
+from runs.network import INCLUDED
 
 
 def add_network_flags(parser, step=True, own=False):
@@ -16,7 +17,10 @@ def add_network_flags(parser, step=True, own=False):
     what = "checkpoint folder of a training run, or folder with a TF1 checkpoint of the original"
     default = "checkpoints"
     if not own:
-        what += f" (default: {default}; while it holds no run, networks/faces, which comes with the project)"
+        included = (
+            "; while it holds no run, networks/faces, which comes with the project" if os.path.isdir(INCLUDED) else ""
+        )
+        what += f" (default: {default}{included})"
     add_flag(parser, "checkpoint_dir", text("DIR"), default if own else None, what, alias="--checkpointDir")
     add_flag(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME")
     if step:
