@@ -7,7 +7,8 @@
     ./explore.py progress --out progress/
     ./explore.py project photo.jpg --align --out me/
     ./explore.py direction --plus 3,7,9 --minus 1,4,5 --out smile.npz
-    ./explore.py edit --z me/z.npz --direction smile.npz --out edited/
+    ./explore.py directions
+    ./explore.py edit --z me/z.npz --direction smile --out edited/
 
 interpolate moves z from picture to picture, in a straight line and along the arc, and writes strips,
 frames and looping GIFs. arithmetic takes the mean z of some pictures, subtracts that of others, adds
@@ -15,8 +16,10 @@ that of a third group (smiling woman - neutral woman + neutral man), and draws t
 print. walk varies coordinates of z one at a time from -1 to 1, and writes a grid and a GIF of each.
 progress makes a GIF of the sample grids that a training run has written. project searches the z whose
 picture is nearest to a photo, and writes both side by side, and z. direction is the difference of two
-means. edit moves z along a direction, from less to more, and writes a strip and a GIF. Pictures have the
-numbers that they have in generate.py; where numbers go, .npz files with z may go too.
+means. directions finds those that have names, such as smile and turn, by measuring faces, and keeps
+them beside the checkpoint. edit moves z along a direction, from less to more, and writes a strip and a
+GIF. Pictures have the numbers that they have in generate.py; where numbers go, .npz files with z may go
+too.
 """
 
 import cli.program
@@ -37,6 +40,7 @@ COMMANDS = {
     "walk": "vary coordinates of z, one at a time, from -1 to 1",
     "project": "find the z whose picture is nearest to a photo",
     "direction": "the difference of the means of two groups of pictures, for edit",
+    "directions": "find what makes faces smile, turn, look up ..., with names for edit",
     "edit": "move z along a direction, from less to more",
 }
 SWITCHES = ("--debug", "--align")  # flags without a value
@@ -53,6 +57,8 @@ def flags():
         add_network_flags(command, step=name != "progress", own=name == "progress")
         if name == "direction":
             add(command, "out", file, None, "the .npz file to write (required)", required=True)
+        elif name == "directions":
+            add(command, "out", text("DIR"), None, "folder for a strip of each, new or empty (default: none are drawn)")
         else:
             add(command, "out", text("DIR"), None, "folder for the results, new or empty (required)", required=True)
         if name in ("interpolate", "arithmetic", "walk", "direction"):
@@ -70,7 +76,8 @@ def flags():
             add(command, "coordinates", numbers, None, which)
         if name == "edit":
             add(command, "z", file, None, "the .npz file to edit, as project writes it (required)", required=True)
-            add(command, "direction", file, None, "the .npz file that direction wrote (required)", required=True)
+            add(command, "direction", file, None, "one of those that directions finds, such as smile, or the .npz "
+                "file that direction wrote (required)", required=True)  # fmt: skip
             add(command, "steps", whole(2, 1000), 7, "pictures from less to more")
         if name == "project":
             command.add_argument(

@@ -8,11 +8,14 @@ import utils
 from cli.progress import Progress
 from errors import UserError
 from recognition import dlib_features
+from recognition.landmarks import MEASURES
 from runs.loading import load_model
 from sampling import blending, completion, faces, figures, latents, projection
+from sampling import directions as named
 from sampling.settings import ProjectionSettings
 
 MOST_NAMED = 12  # files that the last line lists
+STRIPS = 6  # faces in a strip of a direction with a name
 WALKED = 10  # coordinates that walk takes unless told which
 
 
@@ -22,29 +25,34 @@ def explore(network, options):
     network: a network.Network
     options: the flags of the command
     """
-    commands = (interpolate, arithmetic, walk, project, direction, edit)
-    {command.__name__: command for command in commands}[options.command](options, load_model(network))
+    commands = (interpolate, arithmetic, walk, project, direction, directions, edit)
+    {command.__name__: command for command in commands}[options.command](options, network)
+    if not options.out:
+        return
     files = sorted(os.listdir(options.out)) if os.path.isdir(options.out) else []
     shown = f": {', '.join(files)}" if len(files) <= MOST_NAMED else f": {len(files)} files"
     print(f"{options.command} of step {network.step} in {options.out}{shown if files else ''}")
 
 
-def interpolate(options, dcgan):
+def interpolate(options, network):
     """Draw interpolations. Raises UserError."""
+    dcgan = load_model(network)
     z = chosen(options, dcgan)
     if len(z) < 2:
         raise UserError("interpolate needs at least two pictures in --seeds or --z")
     figures.interpolate(dcgan, z, options.steps, options.out)
 
 
-def arithmetic(options, dcgan):
+def arithmetic(options, network):
     """Draw face arithmetic. Raises UserError."""
+    dcgan = load_model(network)
     groups = [group(options, dcgan, flag) for flag in ("plus", "minus", "plus2")]
     figures.arithmetic(dcgan, *groups, seed=options.seed, out=options.out)
 
 
-def walk(options, dcgan):
+def walk(options, network):
     """Draw walks along coordinates. Raises UserError."""
+    dcgan = load_model(network)
     z = chosen(options, dcgan)
     if options.coordinates:
         coordinates = latents.parse_numbers(options.coordinates, "--coordinates")
@@ -56,8 +64,9 @@ def walk(options, dcgan):
     figures.walk(dcgan, z, coordinates, options.steps, options.out)
 
 
-def project(options, dcgan):
+def project(options, network):
     """Search the z of photos, and print how near their pictures come. Raises UserError."""
+    dcgan = load_model(network)
     photos = faces.read(options.images, dcgan.image_size, dcgan.c_dim, options.align)
     pixels = np.stack([photo.pixels for photo in photos])
     settings = ProjectionSettings(nIter=options.nIter, restarts=options.restarts, seed=options.seed)
@@ -88,21 +97,44 @@ def face_distances(pixels, generated):
     return np.linalg.norm(pair[0] - pair[1], axis=1)
 
 
-def direction(options, dcgan):
+def direction(options, network):
     """Write the difference of two means. Raises UserError."""
+    dcgan = load_model(network)
     means = [group(options, dcgan, flag).mean(axis=0, keepdims=True) for flag in ("plus", "minus")]
     latents.save(options.out, means[0] - means[1])
 
 
-def edit(options, dcgan):
+def edit(options, network):
     """Draw z with less and more of a direction. Raises UserError."""
+    dcgan = load_model(network)
     z = latents.load(options.z, dcgan.z_dim)
-    directions = latents.load(options.direction, dcgan.z_dim, "--direction")
-    if len(directions) > 1:
-        raise UserError(
-            f"--direction {options.direction}: holds {len(directions)} z; give the file that direction wrote"
-        )
-    figures.edit(dcgan, z, directions[0], options.steps, options.out)
+    if os.path.isfile(options.direction) or options.direction.lower().endswith(".npz"):
+        loaded = latents.load(options.direction, dcgan.z_dim, "--direction")
+        if len(loaded) > 1:
+            raise UserError(
+                f"--direction {options.direction}: holds {len(loaded)} z; give the file that direction wrote"
+            )
+        vector = loaded[0]
+    else:
+        vector = named.of(network, dcgan).vector(options.direction)
+    figures.edit(dcgan, z, vector, options.steps, options.out)
+
+
+def directions(options, network):
+    """Find the directions with names, print what each one does, and draw strips of them. Raises UserError."""
+    dcgan = load_model(network)
+    found = named.of(network, dcgan)
+    print(
+        f"from less to more, in standard deviations of each measure{'':11}"
+        + "".join(f"{name:>11}" for name in MEASURES)
+    )
+    for name, changes, person in zip(found.names, found.changes, found.persons):
+        row = "".join(f"{change:11.2f}" for change in changes)
+        print(f"{name:11}{MEASURES[name][1]:>34}, person {person:.2f}{row}")
+    if options.out:
+        z = latents.draw(0, range(STRIPS), dcgan.z_dim)
+        for name, vector in zip(found.names, found.vectors):
+            figures.edit(dcgan, z, vector, 7, options.out, name)
 
 
 def group(options, dcgan, flag):

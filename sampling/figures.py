@@ -57,16 +57,17 @@ def arithmetic(dcgan, plus, minus, plus2, seed, out):
     latents.save(os.path.join(out, "result.npz"), result)
 
 
-def edit(dcgan, z, direction, steps, out):
+def edit(dcgan, z, direction, steps, out, name="edit"):
     """From less to more of a direction, -1 to 1 times, a row for each z: a strip and a GIF.
 
     z: [N, z_dim]
     direction: [z_dim]
+    name: of the files
     steps: pictures in a row; with an odd number, G(z) itself is in the middle
     """
     os.makedirs(out, exist_ok=True)
     moved = z[:, np.newaxis] + np.linspace(-1, 1, steps, dtype=np.float32)[:, np.newaxis] * direction
-    there_and_back(dcgan, moved.reshape(-1, z.shape[1]).clip(-1, 1), steps, os.path.join(out, "edit"))
+    there_and_back(dcgan, moved.reshape(-1, z.shape[1]).clip(-1, 1), steps, os.path.join(out, name))
 
 
 def walk(dcgan, z, coordinates, steps, out):
