@@ -13,6 +13,7 @@ from cli.flags import Parser, add_flag
 from cli.kinds import whole
 from devices import start
 from runs.naming import add_network_flags, use_name
+from runs.network import describe, find_network
 
 serving = cli.program.Later("webpage.serving")
 
@@ -30,8 +31,10 @@ def main(arguments):
     """Serve the page until Ctrl-C. Returns the exit code."""
     options = flags().parse_args(arguments)
     use_name(vars(options), arguments)
+    network = find_network(options.checkpoint_dir)
+    describe(network)
     start.set_up()
-    return serving.show(options.checkpoint_dir, options.port)
+    return serving.show(network.directory, options.port)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def test_ctrl_c_in_a_pipe_saves_and_a_resume_gives_the_same_bits(tiny, tmp_path)
 
 @pytest.mark.soak
 def test_ten_interruptions_change_no_bit(tiny, tmp_path):
-    compare(tiny, tmp_path, [*WAYS] * 2, seed=1, epochs=90)
+    compare(tiny, tmp_path, [*WAYS] * 2, seed=1, epochs=150)
 
 
 def test_a_completion_whose_reader_is_gone_writes_all_photos(trained, tmp_path):

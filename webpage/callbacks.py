@@ -1,11 +1,12 @@
-"""What page.py does when something is clicked, moved or uploaded: pictures as HTML, from the functions of the scripts.
+"""What page.py does when something is clicked, moved or uploaded, with the functions of the scripts.
 
-Gradio hands the values of components to a callback, and takes what it returns or yields. A collected
-face is a pair: its z [z_dim], and its group, an index of GROUPS.
+Gradio hands the values of components to a callback, and takes what it returns or yields. `run` is everywhere the folder
+of the chosen network, `z` the face on the right before the sliders move it [z_dim], or None.
 """
 
 import contextlib
 import os
+import sys
 
 import gradio as gr
 import numpy as np
@@ -13,23 +14,30 @@ import numpy as np
 import utils
 from alignment.openface import AlignDlib
 from errors import UserError
-from sampling import blending, faces, generation, latents, projection
+from sampling import blending, completion, directions, faces, generation, latents, projection
 from sampling.settings import ProjectionSettings, SearchSettings
-from webpage import html
+from webpage import pictures
 
-FACES = 48  # drawn at a time
-SLIDERS = 6  # principal directions
-GROUPS = ["", "plus", "minus", "plus too"]  # what a click on a collected face steps through
-SEARCH, PROJECTION = SearchSettings(outInterval=10), ProjectionSettings()
+FACES = 24  # drawn at a time
+EXAMPLES = 6  # generated faces to try things on
+SLIDERS = 12  # at most
+SEARCH, PROJECTION = SearchSettings(outInterval=10), ProjectionSettings(outInterval=10)
+BOXES = ("A", "B", "C")
+
+
+def refuse(sentence):
+    """An error on the page, which goes away, and a line in the terminal."""
+    print(f"page: {sentence}", file=sys.stderr)
+    raise gr.Error(sentence, print_exception=False)
 
 
 @contextlib.contextmanager
 def on_the_page():
-    """Show a UserError on the page until it is clicked away."""
+    """Show a UserError on the page."""
     try:
         yield
     except UserError as error:
-        raise gr.Error(f"{error}.", duration=None) from error
+        refuse(f"{error}.")
 
 
 @contextlib.contextmanager
@@ -39,124 +47,153 @@ def read_once(upload):
         yield
     except UserError as error:
         reason = str(error).rpartition(f"{upload}: ")[2]
-        raise gr.Error(f"{reason[:1].upper()}{reason[1:]}.") from error
+        refuse(f"{reason[:1].upper()}{reason[1:]}.")
     finally:
         with contextlib.suppress(FileNotFoundError):  # the same file, uploaded twice, has one path
             os.remove(upload)
 
 
-def mean(collected, group):
-    """The mean z of the faces in a group, 0 without any."""
-    members = [z for z, its_group in collected if its_group == group]
-    return np.mean(members, axis=0) if members else 0
-
-
 class Callbacks:
-    """The callbacks, for a network.NewestModel."""
+    """The callbacks, for a network.Networks."""
 
-    def __init__(self, newest):
-        self.newest, self.aligner = newest, AlignDlib()
+    def __init__(self, networks):
+        self.networks, self.aligner = networks, AlignDlib()
 
-    def network(self):
-        """(dcgan, step), or an error on the page that says what to type."""
+    def dcgan(self, run):
+        """The newest network of a run, or an error on the page."""
         with on_the_page():
-            return self.newest.get()
+            return self.networks[run].get()[0]
 
-    def search(self, settings):
-        """A compiled completion.Search of the network, or such an error."""
+    # The network and its faces
+
+    def open(self, run):
+        """A chosen network: what it is, its first faces, examples, and sliders that are back in the middle."""
         with on_the_page():
-            return self.newest.search(settings)
+            about = self.networks[run].about()
+            labels, _, named = self.networks[run].sliders()
+        sliders = [
+            gr.Slider(label=labels[i] if i < len(labels) else "", value=0, visible=i < len(labels))
+            for i in range(SLIDERS)
+        ]
+        dcgan = self.dcgan(run)
+        z = latents.draw(1, range(EXAMPLES), dcgan.z_dim)
+        examples = [(picture, None) for picture in generation.generate(dcgan, z)]
+        return f"**{pictures.text(about)}**", gr.Button(visible=not named), examples, examples, *sliders
 
-    def drawn(self, z, caption):
-        """G(z) as a figure. z: [z_dim], of any numbers."""
-        z = np.float32(z).clip(-1, 1)
-        return html.figure(generation.generate(self.network()[0], z[None])[0], caption, z)
+    def draw(self, run, seed):
+        """Faces of a seed -> their z, and the gallery."""
+        dcgan = self.dcgan(run)
+        z = latents.draw(int(seed or 0), range(FACES), dcgan.z_dim)
+        return z, list(zip(generation.generate(dcgan, z), map(str, range(FACES))))
 
-    def read(self, upload):
+    def more(self, run, seed):
+        """The faces of the next seed -> the seed, their z, and the gallery."""
+        return int(seed or 0) + 1, *self.draw(run, int(seed or 0) + 1)
+
+    def find_directions(self, run):
+        """Find what makes faces smile, turn, ... Yields what to say, then the sliders too."""
+        yield "Drawing and measuring 2,500 faces: a minute or two …", *[gr.skip()] * (SLIDERS + 1)
+        with on_the_page():
+            dcgan, network = self.networks[run].get()
+            directions.of(network, dcgan)
+        _, button, _, _, *sliders = self.open(run)
+        yield "The sliders have names now.", button, *sliders
+
+    # The face on the right
+
+    def pick(self, run, z, event: gr.SelectData):
+        """A clicked face of the gallery -> what `start` returns."""
+        return self.start(run, z[event.index], f"Face {event.index}.")
+
+    def first(self, run, z):
+        """The first face of the gallery, as a page begins -> what `start` returns."""
+        return self.start(run, z[0], "Face 0. Click another one, or put in a photo.")
+
+    def start(self, run, z, said):
+        """A face, with all sliders in the middle -> z, its picture, the link to z, what to say, buttons, sliders."""
+        picture, link = self.moved(run, z)
+        return z, picture, link, said, *[gr.Button(interactive=True)] * len(BOXES), *[0] * SLIDERS
+
+    def moved(self, run, z, *amounts):
+        """G(z moved by the sliders) -> the picture, and a link to its z."""
+        if z is None:
+            return gr.skip(), gr.skip()
+        z = self.slid(run, z, amounts)
+        return generation.generate(self.dcgan(run), z[None])[0], pictures.z_link(z)
+
+    def slid(self, run, z, amounts):
+        """z moved along the directions by the amounts of the sliders, and kept within [-1, 1]."""
+        with on_the_page():
+            _, vectors, _ = self.networks[run].sliders()
+        moves = np.float32(amounts[: len(vectors)]) @ vectors[: len(amounts)] if amounts else 0
+        return np.float32(z + moves).clip(-1, 1)
+
+    def put(self, run, box, boxes, z, *amounts):
+        """Put the face on the right into a box -> the boxes, its picture, and whether the next buttons work."""
+        boxes = {**boxes, BOXES[box]: self.slid(run, z, amounts)}
+        picture = generation.generate(self.dcgan(run), boxes[BOXES[box]][None])[0]
+        ready = gr.Button(interactive=len(boxes) == len(BOXES)), gr.Slider(interactive={"A", "B"} <= boxes.keys())
+        return boxes, picture, *ready
+
+    def combine(self, run, boxes):
+        """A - B + C -> what `start` returns."""
+        return self.start(run, (boxes["A"] - boxes["B"] + boxes["C"]).clip(-1, 1), "A - B + C.")
+
+    def between(self, run, boxes, t):
+        """A face on the arc from A to B -> what `start` returns."""
+        return self.start(run, latents.slerp(boxes["A"], boxes["B"], t), f"{t:.0%} of the way from A to B.")
+
+    # A photo
+
+    def crop(self, run, upload):
         """The face in an uploaded photo, uint8 [S, S, C], and what to say of it. Deletes the upload."""
         with read_once(upload):
-            dcgan, _ = self.network()
+            dcgan = self.dcgan(run)
             if face := faces.aligned(upload, dcgan.image_size, dcgan.c_dim, self.aligner):
-                return face.pixels, "Aligned."
+                return face.pixels, "The face that was found, aligned."
             square = faces.centre(upload, dcgan.image_size, dcgan.c_dim)  # of an aligned face, perhaps
-            return square, "No face found: its central square."
+            return square, "No face was found: the photo's central square."
 
-    def draw_faces(self, seed):
-        """Faces of a seed -> their z, the gallery, and what to do next."""
-        dcgan, step = self.network()
-        z = latents.draw(int(seed), range(FACES), dcgan.z_dim)
-        pictures = html.gallery(generation.generate(dcgan, z), range(FACES))
-        return z, pictures, f"Step {step:,}. Click faces to collect them."
+    def example(self, run, event: gr.SelectData):
+        """A clicked example -> its pixels, and what to say of it."""
+        dcgan = self.dcgan(run)
+        z = latents.draw(1, [event.index], dcgan.z_dim)
+        return generation.generate(dcgan, z)[0], "A generated face."
 
-    def collect(self, z, collected, event: gr.EventData):
-        """Add the clicked face of the gallery -> the collected faces, and how many they are."""
-        collected = [*collected, (z[event.n], 1)]
-        return collected, f"{len(collected)} collected; see Mix."
-
-    def change_group(self, collected, event: gr.EventData):
-        """Move the clicked face to the next group -> the collected faces."""
-        return [(z, (group + (n == event.n)) % len(GROUPS)) for n, (z, group) in enumerate(collected)]
-
-    def show_collected(self, collected):
-        """The collected faces with their groups, as a gallery."""
-        if not collected:
-            return ""
-        z, groups = zip(*collected)
-        return html.gallery(generation.generate(self.network()[0], np.array(z)), [GROUPS[group] for group in groups])
-
-    def mix(self, collected, *amounts):
-        """plus - minus + plus too, moved along the principal directions -> a figure; nothing without faces."""
-        if not collected:
-            return ""
-        directions = latents.principal_directions(self.network()[0], SLIDERS)
-        moved = np.array(amounts[: len(directions)]) @ directions
-        mixed = mean(collected, 1) - mean(collected, 2) + mean(collected, 3)
-        return self.drawn(mixed + moved, "plus - minus + plus too, moved by the sliders.")
-
-    def between(self, collected, t, arc):
-        """A face between the first two, t from 0 to 1 -> a figure."""
-        if len(collected) < 2:
-            raise gr.Error("Collect two faces first, in the tab Faces.")
-        interpolate = latents.slerp if arc else latents.lerp
-        return self.drawn(interpolate(collected[0][0], collected[1][0], t), "Between the first two.")
-
-    def project(self, upload):
-        """Search an uploaded photo's z. Yields the photo and the picture so far as figures, and z."""
-        pixels, said = self.read(upload)
-        photo = html.figure(pixels, said)
-        for iteration, z, generated in projection.project(self.search(PROJECTION), pixels[None]):
+    def project(self, run, pixels):
+        """Search the z of a face. Yields what `start` returns, as it goes."""
+        with on_the_page():
+            search = self.networks[run].search(PROJECTION)
+        for iteration, z, generated in projection.project(search, pixels[None]):
             near = blending.psnr(utils.transform(generated[0]), utils.transform(pixels))
-            caption = f"{iteration} of {PROJECTION.nIter} iterations, PSNR {near:.1f} dB."
-            yield photo, html.figure(generated[0], caption, z[0]), z[0]
+            yield self.start(run, z[0], f"{iteration} of {PROJECTION.nIter} iterations, PSNR {near:.1f} dB.")
 
-    def load_direction(self, upload):
-        """The direction in an uploaded .npz file [z_dim]. Deletes the upload."""
-        with read_once(upload):
-            return latents.load(upload, self.network()[0].z_dim, "The direction")[0]
+    # Completion
 
-    def edit(self, z, collected, loaded, amount, loaded_amount):
-        """z moved along plus - minus and along the loaded direction -> a figure."""
-        if z is None:
-            raise gr.Error("Upload a photo first.")
-        made = mean(collected, 1) - mean(collected, 2)
-        loaded = 0 if loaded is None else loaded
-        return self.drawn(z + amount * made + loaded_amount * loaded, "Moved by the sliders.")
+    def to_paint(self, pixels):
+        """A new face to paint on -> the painting, an empty result, and what to say."""
+        return (pixels, None), None, "Paint over what is to be filled, or take one of the masks."
 
-    def show_photo(self, upload):
-        """An uploaded photo -> its pixels, the value of html.PAINT without a hole, and what to do next."""
-        pixels, said = self.read(upload)
-        return pixels, {"photo": html.png_url(pixels), "hole": [], "size": len(pixels)}, said + " Paint the hole."
+    def mask(self, pixels, kind):
+        """The painting with one of the original's masks."""
+        return pixels, completion.make_mask(kind, len(pixels))[..., 0] == 0
 
-    def complete(self, pixels, painted, blend):
-        """Search what fills the painted hole. Yields the completion so far as a figure."""
-        if pixels is None or not painted["hole"]:
-            raise gr.Error("Upload a photo, and paint over what is to be filled.")
-        mask = np.ones(pixels.shape[0] ** 2, np.float32)
-        mask[[i for i in painted["hole"] if 0 <= i < mask.size]] = 0
-        mask, image = mask.reshape(1, *pixels.shape[:2], 1), utils.transform(pixels[None])
-        for iteration, z, generated, *_ in self.search(SEARCH).reports(image, mask):
-            filled = blending.fill(image, generated, mask)
+    def hole(self, pixels, painted):
+        """What is painted -> the hole bool [S, S], and a button that stops."""
+        hole = pictures.hole_of(painted, len(pixels))
+        if not hole.any():
+            refuse("Paint over what is to be filled.")
+        return hole, gr.Button(interactive=True)
+
+    def complete(self, run, pixels, hole, blend):
+        """Search what fills a hole. Yields the photo and its completion so far, and what to say."""
+        mask = 1 - hole[..., None].astype(np.float32)
+        with on_the_page():
+            search = self.networks[run].search(SEARCH)
+        image = utils.transform(pixels[None])
+        for iteration, _, generated, *_ in search.reports(image, mask[None]):
+            filled = blending.fill(image, generated, mask[None])
             if blend:
-                filled = blending.blend(image[0], generated[0], mask[0])[None]
-            caption = f"{iteration} of {SEARCH.nIter:,} iterations."
-            yield html.figure(utils.inverse_transform(filled)[0], caption, z[0])
+                filled = blending.blend(image[0], generated[0], mask)[None]
+            said = f"{iteration:,} of {SEARCH.nIter:,} iterations."
+            yield (pixels, utils.inverse_transform(filled)[0]), said

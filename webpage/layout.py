@@ -1,97 +1,227 @@
-"""The layout of the page: tabs, components, and which callback serves which event."""
+"""The layout of the page: components, and which callback serves which event."""
 
+import functools
 import os
 import sys
 
 import gradio as gr
 
 from errors import UserError
-from webpage import html
-from webpage.callbacks import SLIDERS, Callbacks
-from webpage.network import NewestModel
+from webpage import pictures
+from webpage.callbacks import BOXES, SLIDERS, Callbacks
+from webpage.network import Networks
 
 MOST_BYTES = "20mb"  # of an upload
 PRIVATE = dict(api_visibility="private")  # of each event: no interface for programs
+LATEST = dict(trigger_mode="always_last", show_progress="hidden", **PRIVATE)  # of sliders: the last value counts
+TITLE = "# DCGAN faces\nA network that draws faces. Pick one, and change it; mix three; edit or complete a photo."
+CSS = """.sliders, .boxes {gap: 8px}
+.pick .grid-container {grid-template-columns: repeat(auto-fill, minmax(var(--face), 1fr)) !important}
+.pick .grid-wrap {max-height: none !important; min-height: 0 !important; height: auto !important}
+.pick .gallery-item, .pick .thumbnail-item {aspect-ratio: 1; height: auto}
+#gallery {--face: 90px} .examples {--face: 60px}"""  # as many columns as there is room for, also on a phone
 
 
-def build(checkpoint_dir):
-    """The page of the network in a checkpoint folder: Gradio's Blocks."""
-    calls = Callbacks(NewestModel(checkpoint_dir))
-    with gr.Blocks(analytics_enabled=False, title="DCGAN faces", delete_cache=(600, 3600)) as page:
-        collected = gr.State([])
-        with gr.Tab("Faces"):
-            faces_tab(calls, collected, page)
-        with gr.Tab("Mix"), gr.Row():
-            mix_tab(calls, collected)
-        with gr.Tab("Edit a photo"):
-            edit_tab(calls, collected)
-        with gr.Tab("Complete"):
-            complete_tab(calls)
+def build(folder):
+    """The page: Gradio's Blocks. folder: of the network that is shown first."""
+    networks = Networks(folder)
+    calls = Callbacks(networks)
+    with gr.Blocks(analytics_enabled=False, title="DCGAN faces") as page:
+        with gr.Row():
+            with gr.Column(scale=3, min_width=320):
+                gr.Markdown(TITLE)
+            with gr.Column(scale=2, min_width=320):
+                run = gr.Dropdown(networks.choices(), value=folder, label="Network", filterable=False)
+                about = gr.Markdown(elem_id="about")
+        with gr.Tabs():
+            with gr.Tab("Faces"), gr.Row():
+                with gr.Column(scale=3, min_width=320):
+                    faces = FacesPanel(calls, run)
+                    photo = PhotoPanel(calls, run)
+                with gr.Column(scale=2, min_width=320):
+                    face = FacePanel(calls, run)
+            with gr.Tab("Complete a photo"):
+                hole = CompletionPanel(calls, run)
+        faces.connect(face)
+        photo.connect(face)
+        opened = [about, face.find, photo.examples, hole.examples, *face.sliders]
+        for event in (page.load, run.change):
+            event(calls.open, run, opened, show_progress="hidden", **PRIVATE).then(
+                calls.draw, [run, faces.seed], [faces.z, faces.gallery], **PRIVATE
+            ).then(calls.first, [run, faces.z], face.all, show_progress="hidden", **PRIVATE)
     return page
 
 
-def faces_tab(calls, collected, page):
-    """Faces by seed; a click collects one."""
-    faces = gr.State()
-    with gr.Row():
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=10**9)
-        draw = gr.Button("Draw", variant="primary")
-    gallery, said = gr.HTML(js_on_load=html.CLICK, elem_id="gallery"), gr.Markdown()
-    gr.on([draw.click, page.load], calls.draw_faces, seed, [faces, gallery, said], **PRIVATE)
-    gallery.click(calls.collect, [faces, collected], [collected, said], **PRIVATE)
+class FacesPanel:
+    """Faces by seed, of which a click chooses one."""
+
+    def __init__(self, calls, run):
+        self.calls, self.run, self.z = calls, run, gr.State()
+        with gr.Row():
+            self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=10**9, min_width=90)
+            more = gr.Button("More faces", variant="primary", min_width=120)
+        self.gallery = pictures.shown_as(
+            gr.Gallery(
+                show_label=False, columns=6, height="auto", allow_preview=False, interactive=False, buttons=[],
+                object_fit="contain", elem_id="gallery", elem_classes="pick",
+            ),
+            pictures.many,
+        )  # fmt: skip
+        self.seed.submit(calls.draw, [run, self.seed], [self.z, self.gallery], **PRIVATE)
+        more.click(calls.more, [run, self.seed], [self.seed, self.z, self.gallery], **PRIVATE)
+
+    def connect(self, face):
+        """A click shows the face on the right."""
+        self.gallery.select(self.calls.pick, [self.run, self.z], face.all, show_progress="hidden", **PRIVATE)
 
 
-def mix_tab(calls, collected):
-    """The collected faces in groups, two of them with a slider between, and sliders for the result."""
-    with gr.Column():
-        gr.Markdown("Collect faces in the tab Faces. A click here makes one plus, minus, plus too, or leaves it out.")
-        chosen = gr.HTML(js_on_load=html.CLICK, elem_id="collected")
-        clear = gr.Button("Start again")
-        t = gr.Slider(0, 1, 0.5, label="From the first face to the second")
-        arc = gr.Checkbox(label="Along the arc")
-    with gr.Column():
-        result = gr.HTML(elem_id="mixed")
-        amounts = [gr.Slider(-1, 1, 0, label=f"Principal direction {i + 1}") for i in range(SLIDERS)]
-    mixing = dict(fn=calls.mix, inputs=[collected, *amounts], outputs=result, **PRIVATE)
-    collected.change(calls.show_collected, collected, chosen, **PRIVATE).then(**mixing)
-    chosen.click(calls.change_group, collected, collected, **PRIVATE)
-    gr.on([slider.release for slider in amounts], **mixing)
-    gr.on([t.release, arc.input], calls.between, [collected, t, arc], result, **PRIVATE)
-    clear.click(lambda: [], None, collected, **PRIVATE)
+class FacePanel:
+    """The chosen face, large, with sliders; and three boxes to mix it with others."""
+
+    def __init__(self, calls, run):
+        self.z, boxes = gr.State(), gr.State({})
+        self.picture = pictures.shown_as(
+            gr.Image(show_label=False, interactive=False, height=384, buttons=["download"], elem_id="chosen"),
+            pictures.one,
+        )
+        self.said, self.link = gr.Markdown(elem_id="said"), gr.HTML()
+        with gr.Row(elem_classes="sliders"):
+            self.sliders = [gr.Slider(-1, 1, 0, step=0.05, min_width=200, visible=False) for _ in range(SLIDERS)]
+        self.find = gr.Button("Give the sliders names: smile, turn, …", visible=False, size="sm")
+        with gr.Row(elem_classes="boxes"):
+            shown, self.buttons = [], []
+            for name in BOXES:
+                with gr.Column(min_width=90):
+                    shown.append(
+                        pictures.shown_as(
+                            gr.Image(label=name, interactive=False, height=110, buttons=[], elem_id=f"box{name}"),
+                            pictures.one,
+                        )
+                    )
+                    self.buttons.append(gr.Button(f"Put into {name}", size="sm", interactive=False, min_width=80))
+        combine = gr.Button("A - B + C", interactive=False)
+        between = gr.Slider(0, 1, 0.5, step=0.02, label="From A to B", interactive=False)
+        self.all = [self.z, self.picture, self.link, self.said, *self.buttons, *self.sliders]
+        moving = dict(fn=calls.moved, inputs=[run, self.z, *self.sliders], outputs=[self.picture, self.link], **LATEST)
+        gr.on([slider.input for slider in self.sliders], **moving)
+        for number, button in enumerate(self.buttons):
+            button.click(
+                functools.partial(put, calls, number), [run, boxes, self.z, *self.sliders],
+                [boxes, shown[number], combine, between], show_progress="hidden", **PRIVATE,
+            )  # fmt: skip
+        combine.click(calls.combine, [run, boxes], self.all, show_progress="hidden", **PRIVATE)
+        between.input(calls.between, [run, boxes, between], self.all, **LATEST)
+        self.find.click(calls.find_directions, run, [self.said, self.find, *self.sliders], **PRIVATE)
 
 
-def edit_tab(calls, collected):
-    """A photo, the nearest picture to it, and sliders that change that."""
-    z, direction = gr.State(), gr.State()
-    upload = gr.UploadButton("Upload a photo", file_types=["image"], variant="primary", elem_id="edit_upload")
-    with gr.Row():
-        photo, projected, edited = gr.HTML(), gr.HTML(elem_id="projected"), gr.HTML(elem_id="edited")
-    amount = gr.Slider(-1, 1, 0, label="The direction made in Mix: plus - minus")
-    loaded_amount = gr.Slider(-1, 1, 0, label="The direction loaded")
-    load = gr.UploadButton("Load a direction (.npz)", file_types=[".npz"])
-    inputs = [z, collected, direction, amount, loaded_amount]
-    editing = dict(fn=calls.edit, inputs=inputs, outputs=edited, **PRIVATE)
-    upload.upload(calls.project, upload, [photo, projected, z], concurrency_limit=2, **PRIVATE).success(**editing)
-    gr.on([amount.release, loaded_amount.release], **editing)
-    load.upload(calls.load_direction, load, direction, **PRIVATE)
+def put(calls, number, run, boxes, z, *amounts):
+    """Callbacks.put, for the box of a number."""
+    return calls.put(run, number, boxes, z, *amounts)
 
 
-def complete_tab(calls):
+def may_stop(pixels):
+    """The pixels as they are, and a button that works."""
+    return pixels, gr.Button(interactive=True)
+
+
+class PhotoPanel:
+    """A photo, of which the nearest face is searched."""
+
+    def __init__(self, calls, run):
+        self.calls, self.run, self.pixels = calls, run, gr.State()
+        with gr.Accordion("Edit a photo", open=False):
+            gr.Markdown("The nearest face that the network can draw is searched; the sliders then change it.")
+            with gr.Row():
+                self.upload = gr.UploadButton(
+                    "Upload a photo", file_types=["image"], variant="primary", elem_id="edit_upload"
+                )
+                self.stop = gr.Button("Stop", interactive=False)
+            gr.Markdown("Or click one of these generated faces:")
+            self.examples = examples_gallery("edit_examples")
+            self.crop = pictures.shown_as(
+                gr.Image(show_label=False, interactive=False, height=200, buttons=[], elem_id="crop"), pictures.one
+            )
+            self.said = gr.Markdown()
+
+    def connect(self, face):
+        """A photo or an example shows its nearest face on the right, as it is searched."""
+        got = [self.pixels, self.said]
+        uploaded = self.upload.upload(self.calls.crop, [self.run, self.upload], got, **PRIVATE)
+        clicked = self.examples.select(self.calls.example, self.run, got, **PRIVATE)
+        quietly, searches = dict(show_progress="hidden", **PRIVATE), []
+        for event in (uploaded, clicked):
+            seen = event.success(may_stop, self.pixels, [self.crop, self.stop], **quietly)
+            search = dict(fn=self.calls.project, inputs=[self.run, self.pixels], outputs=face.all, **quietly)
+            searches.append(seen.then(**search, concurrency_limit=2))
+        for search in searches:
+            search.then(lambda: gr.Button(interactive=False), None, self.stop, **PRIVATE)
+        self.stop.click(lambda: gr.Button(interactive=False), None, self.stop, cancels=searches, **PRIVATE)
+
+
+# The original's masks, by their names in complete.py
+MASKS = {"center": "Middle", "left": "Left half", "random": "Specks", "grid": "All but a grid"}
+
+
+class CompletionPanel:
     """A photo to paint a hole on, and its completion."""
-    pixels = gr.State()
-    with gr.Row():
-        upload = gr.UploadButton("Upload a photo", file_types=["image"], variant="primary", elem_id="hole_upload")
-        fill, stop, renew = gr.Button("Complete", variant="primary"), gr.Button("Stop"), gr.Button("New hole")
-        blend = gr.Checkbox(True, label="Without a seam (Poisson blending)")
-    said = gr.Markdown()
-    with gr.Row():
-        nothing = {"photo": "", "hole": [], "size": 64}
-        painted = gr.HTML(nothing, html_template=html.PAINT, js_on_load=html.PAINT_JS, elem_id="paint")
-        completed = gr.HTML(elem_id="completed")
-    upload.upload(calls.show_photo, upload, [pixels, painted, said], **PRIVATE)
-    filling = fill.click(calls.complete, [pixels, painted, blend], completed, concurrency_limit=2, **PRIVATE)
-    renew.click(lambda painted: {**painted, "hole": []}, painted, painted, **PRIVATE)
-    stop.click(None, cancels=filling, **PRIVATE)
+
+    def __init__(self, calls, run):
+        pixels, hole = gr.State(), gr.State()
+        said_of_crop = gr.Markdown("The network fills what you paint over.")
+        with gr.Row():
+            upload = gr.UploadButton("Upload a photo", file_types=["image"], variant="primary", elem_id="hole_upload")
+            fill, stop = (
+                gr.Button("Complete", variant="primary", interactive=False),
+                gr.Button("Stop", interactive=False),
+            )
+            blend = gr.Checkbox(True, label="Without a seam (Poisson blending)")
+        with gr.Row():
+            with gr.Column(min_width=320):
+                gr.Markdown("Or click one of these generated faces:")
+                self.examples = examples_gallery("hole_examples")
+                painting = pictures.shown_as(
+                    gr.ImageEditor(
+                        show_label=False, sources=(), transforms=(), layers=False, type="numpy", image_mode="RGBA",
+                        brush=gr.Brush(default_size=40, colors=["#000000"], color_mode="fixed"), height=480,
+                        canvas_size=(pictures.SHOWN, pictures.SHOWN), buttons=[], elem_id="painting",
+                    ),
+                    pictures.to_paint_on,
+                )  # fmt: skip
+                with gr.Row():
+                    small = dict(size="sm", interactive=False, min_width=80)
+                    masks = {kind: gr.Button(name, **small) for kind, name in MASKS.items()}
+            with gr.Column(min_width=320):
+                result = pictures.shown_as(
+                    gr.ImageSlider(
+                        show_label=False, interactive=False, height=480, buttons=["download"], elem_id="completed"
+                    ),
+                    pictures.two,
+                )
+                said = gr.Markdown(elem_id="completion_said")
+        uploaded = upload.upload(calls.crop, [run, upload], [pixels, said_of_crop], **PRIVATE)
+        clicked = self.examples.select(calls.example, run, [pixels, said_of_crop], **PRIVATE)
+        ready = [fill, *masks.values()]
+        for event in (uploaded, clicked):
+            event.success(calls.to_paint, pixels, [painting, result, said], **PRIVATE).then(
+                lambda: [gr.Button(interactive=True)] * len(ready), None, ready, **PRIVATE
+            )
+        for kind, button in masks.items():
+            button.click(functools.partial(calls.mask, kind=kind), pixels, painting, **PRIVATE)
+        # The hole is read at once, and the search may wait: the painting's files are swept away (serving.py)
+        seen = fill.click(calls.hole, [pixels, painting], [hole, stop], show_progress="hidden", **PRIVATE)
+        search = dict(fn=calls.complete, inputs=[run, pixels, hole, blend], outputs=[result, said])
+        filling = seen.success(**search, show_progress="hidden", concurrency_limit=2, **PRIVATE)
+        filling.then(lambda: gr.Button(interactive=False), None, stop, **PRIVATE)
+        stop.click(lambda: gr.Button(interactive=False), None, stop, cancels=filling, **PRIVATE)
+
+
+def examples_gallery(name):
+    """A row of generated faces, to try things on without a photo."""
+    gallery = gr.Gallery(
+        show_label=False, columns=6, height="auto", allow_preview=False, interactive=False, buttons=[],
+        object_fit="contain", elem_id=name, elem_classes=["pick", "examples"],
+    )  # fmt: skip
+    return pictures.shown_as(gallery, pictures.many)
 
 
 def serve(page, port):
@@ -100,7 +230,7 @@ def serve(page, port):
         return page.launch(
             server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True,
             theme=gr.themes.Default(font="system-ui", font_mono="monospace"),  # others are loaded from Google
-            css=html.CSS, max_file_size=MOST_BYTES, footer_links=[], enable_monitoring=False, mcp_server=False,
+            css=CSS, max_file_size=MOST_BYTES, footer_links=[], enable_monitoring=False, mcp_server=False,
             ssr_mode=False, pwa=False, run_history=False,
             inbrowser=sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")),
         )[1]  # fmt: skip

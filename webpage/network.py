@@ -1,10 +1,17 @@
-"""The network that the page shows: the newest of a run."""
+"""The networks that the page offers: the newest of each run here, and the one that comes with the project."""
 
+import glob
+import os
 import threading
 
+from errors import UserError
+from recognition.landmarks import MEASURES
+from runs.files import EVALUATIONS, OUTPUTS, read_json
 from runs.loading import load_model
-from runs.network import find_network
-from sampling import completion
+from runs.network import INCLUDED, find_network, is_included
+from sampling import completion, directions, latents
+
+PRINCIPAL = 6  # directions of a network without named ones
 
 
 class NewestModel:
@@ -15,16 +22,16 @@ class NewestModel:
 
     def __init__(self, directory):
         self.directory, self.lock = directory, threading.RLock()
-        self.step = self.dcgan = None
+        self.network = self.dcgan = None
         self.searches = {}
 
     def get(self):
-        """(dcgan, step). Raises UserError, as while there is no checkpoint yet."""
+        """(dcgan, network.Network). Raises UserError, as while there is no checkpoint yet."""
         with self.lock:
             network = find_network(self.directory)
-            if network.step != self.step:
-                self.dcgan, self.step, self.searches = load_model(network), network.step, {}
-            return self.dcgan, self.step
+            if network != self.network:
+                self.dcgan, self.network, self.searches = load_model(network), network, {}
+            return self.dcgan, self.network
 
     def search(self, settings):
         """The completion.Search with these settings. Raises UserError."""
@@ -33,3 +40,49 @@ class NewestModel:
             if settings not in self.searches:
                 self.searches[settings] = completion.Search(dcgan, settings)
             return self.searches[settings]
+
+    def sliders(self):
+        """What sliders move z along: labels, and vectors [K, z_dim]; and whether the directions have names."""
+        dcgan, network = self.get()
+        if named := directions.load(network):
+            return [MEASURES[name][1] if name in MEASURES else name for name in named.names], named.vectors, True
+        vectors = latents.principal_directions(dcgan, PRINCIPAL) / 2
+        return [f"principal direction {i + 1}" for i in range(len(vectors))], vectors, False
+
+    def about(self):
+        """What it is, in a sentence."""
+        _, network = self.get()
+        settings = network.settings or {}
+        words = ["comes with the project" if is_included(network.directory) else network.directory]
+        words.append(f"step {network.step:,}")
+        if settings.get("dataset"):
+            words.append(f"trained on {os.path.relpath(settings['dataset'])}")
+        numbers = (read_json(network.directory, EVALUATIONS, dict) or {}).get(str(network.step))
+        measured = read_json(network.directory, f"evaluation-{network.step}.json", dict)
+        numbers = numbers or (measured or {}).get("generated") or {}
+        words += [f"FDD {numbers['FDD']:.4f}"] if "FDD" in numbers else []
+        return ", ".join(words)
+
+
+class Networks:
+    """The networks of the page by their folder. first: the one that is shown at the start."""
+
+    def __init__(self, first):
+        self.first, self.models = first, {}
+
+    def choices(self):
+        """[(name, folder)] of what can be shown now."""
+        top = OUTPUTS["checkpoint_dir"]
+        folders = [self.first, top, *sorted(glob.glob(os.path.join(glob.escape(top), "*"))), INCLUDED]
+        found = {}
+        for folder in folders:
+            try:
+                find_network(folder)
+            except UserError:
+                continue
+            name = "networks/faces, which comes with the project" if is_included(folder) else folder
+            found.setdefault(os.path.realpath(folder), (name, folder))
+        return list(found.values())
+
+    def __getitem__(self, folder):
+        return self.models.setdefault(folder, NewestModel(folder))

@@ -1,24 +1,28 @@
 """page.py in a real browser: headless Chromium, driven by Playwright."""
 
+import base64
 import contextlib
 import glob
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT, TINY, face_photo, train
+from conftest import ROOT, TINY, face_photo, run_script, train
+from PIL import Image
 
-from sampling import completion
+from runs.network import find_network
+from sampling import completion, directions, latents
 from sampling.settings import SearchSettings
-from webpage import html
-from webpage.network import NewestModel
+from webpage.network import Networks, NewestModel
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MINUTE = 60_000  # ms
@@ -39,7 +43,8 @@ def served(trained, tmp_path_factory):
     ]
     environment = os.environ | {"TMPDIR": str(temporary), "DISPLAY": "", "WAYLAND_DISPLAY": ""}
     page = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    line = page.stdout.readline()
+    assert page.stdout.readline().startswith("network: ")
+    line = [page.stdout.readline() for _ in range(2)][-1]  # after a warning of a young network
     if "the page: http://127.0.0.1:" not in line:
         pytest.fail(line + page.stderr.read())
     yield re.search(r"http://\S+?(?=/? )", line)[0], temporary, page
@@ -77,7 +82,8 @@ def opened(browser, served, tab=None):
     """A new page of the browser, with its faces drawn."""
     page = browser.new_page()
     page.goto(served[0])
-    page.wait_for_selector("#gallery img")
+    page.locator("#gallery img").nth(5).wait_for()
+    page.locator("#chosen img").wait_for()
     if tab:
         page.get_by_role("tab", name=tab).click()
     return page
@@ -90,58 +96,102 @@ def upload(page, button, path):
     chooser.value.set_files(path)
 
 
-def paint(page):
-    """Upload a drawn face in the tab Complete, and paint a hole on it."""
-    page.wait_for_selector("#paint image[href^=data]")
-    box = page.locator("#paint svg").bounding_box()
-    page.mouse.move(box["x"] + 100, box["y"] + 200)
+def start_to_complete(page):
+    """Wait for the photo that was uploaded, and start to complete a hole that is painted on it."""
+    page.get_by_role("tabpanel").get_by_text("The face that was found, aligned.").last.wait_for()
+    page.get_by_role("button", name="Middle").and_(page.locator(":enabled")).wait_for()
+    page.wait_for_timeout(3000)  # until the editor has drawn the photo, which it does not tell
+    canvas = page.locator("#painting canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 30, y)
     page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 220, steps=5)
+    page.mouse.move(x + 30, y + 10, steps=8)
     page.mouse.up()
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Complete", exact=True).click()
+
+
+def src(page, of):
+    """The address of a picture."""
+    return page.locator(of).get_attribute("src")
+
+
+def wait_for_another(page, of, before):
+    """Wait until a picture has changed."""
+    page.wait_for_function("([of, before]) => document.querySelector(of).src != before", arg=[of, before])
 
 
 def uploads(served):
-    """The uploaded files that are still there, with anything in them."""
-    paths = glob.glob(os.path.join(served[1], "**"), recursive=True)
-    return [path for path in paths if os.path.isfile(path) and os.path.getsize(path)]
+    """The files of uploads and paintings that are still there when all should be deleted, with anything in them."""
+    paths = []
+    for _ in range(15):
+        found = glob.glob(os.path.join(served[1], "**"), recursive=True)
+        paths = [path for path in found if os.path.isfile(path) and os.path.getsize(path)]
+        if not paths:
+            break
+        time.sleep(1)
+    return paths
 
 
 @pytest.fixture
 def face(tmp_path):
-    face_photo(1).save(tmp_path / "face.png")
+    face_photo(4).save(tmp_path / "face.png")
     return tmp_path / "face.png"
 
 
-def test_faces_are_picked_mixed_edited_and_completed(browser, served, face):
+def test_faces_are_picked_moved_and_mixed(browser, served):
+    playwright = pytest.importorskip("playwright.sync_api")
     page = opened(browser, served)
-    for n in (3, 5):
-        page.locator("#gallery img").nth(n).click()
-        page.get_by_text(f"{1 if n == 3 else 2} collected").wait_for()
-    page.get_by_role("tab", name="Mix").click()
-    mixed = page.locator("#mixed img")
-    mixed.wait_for()
-    before = mixed.get_attribute("src")
-    page.locator("#collected img").nth(1).click()  # from plus to minus
-    page.wait_for_function("before => document.querySelector('#mixed img').src != before", arg=before)
+    assert page.locator("#said").inner_text().startswith("Face 0. Click another one")
+    assert page.get_by_role("button", name="A - B + C").is_disabled()
+    page.locator("#gallery img").nth(3).click()
+    page.get_by_text("Face 3.", exact=True).wait_for()
+    before = src(page, "#chosen img")
+    number = page.get_by_label("number input for principal direction 1")
+    number.fill("1")
+    number.press("Enter")
+    wait_for_another(page, "#chosen img", before)
+    for box, face in zip("ABC", (3, 5, 8)):
+        page.locator("#gallery img").nth(face).click()
+        page.get_by_text(f"Face {face}.", exact=True).wait_for()
+        playwright.expect(number).to_have_value("0")  # a new face has not been moved
+        page.get_by_role("button", name=f"Put into {box}").click()
+        page.locator(f"#box{box} img").wait_for()
+    page.get_by_role("button", name="A - B + C").click()
+    page.get_by_text("A - B + C.", exact=True).wait_for()
+    page.locator("input[type=range]").last.fill("1")
+    page.get_by_text("100% of the way from A to B.").wait_for()
+    assert src(page, "#chosen img") == src(page, "#boxB img")
+    seed, shown = page.get_by_label("Seed"), src(page, "#gallery img >> nth=0")
+    seed.fill("7")
+    seed.press("Enter")
+    page.wait_for_function("before => document.querySelector('#gallery img').src != before", arg=shown)
+    page.get_by_role("button", name="More faces").click()
+    playwright.expect(seed).to_have_value("8")
+    page.close()
 
-    page.get_by_role("tab", name="Edit a photo").click()
+
+def test_a_photo_is_edited_and_another_one_completed(browser, served, face):
+    page = opened(browser, served)
+    page.get_by_text("Edit a photo").click()
     upload(page, "#edit_upload", face)
-    page.locator("#projected").get_by_text("500 of 500 iterations, PSNR").wait_for()
-    page.locator("#edited img").wait_for()
-
-    page.get_by_role("tab", name="Complete").click()
+    page.locator("#crop img").wait_for()
+    page.get_by_text("500 of 500 iterations, PSNR").wait_for()
+    assert "data:image/png" in src(page, "#crop img")
+    page.get_by_role("tab", name="Complete a photo").click()
+    assert page.get_by_role("button", name="Complete", exact=True).is_disabled()
     upload(page, "#hole_upload", face)
-    paint(page)
-    assert page.locator("#paint rect").count() > 50
-    page.get_by_role("button", name="Complete").click()
-    page.locator("#completed img").wait_for()
-    first = page.locator("#completed img").get_attribute("src")
-    page.wait_for_function("first => document.querySelector('#completed img').src != first", arg=first)
-    page.get_by_role("button", name="Stop").click()
+    start_to_complete(page)
+    page.locator("#completed img").nth(1).wait_for()
+    first = src(page, "#completed img >> nth=1")
+    page.wait_for_function("first => document.querySelectorAll('#completed img')[1].src != first", arg=first)
+    page.get_by_role("button", name="Stop").last.click()
     page.wait_for_timeout(1000)
-    said = page.locator("#completed").inner_text()
+    said = page.locator("#completion_said").inner_text()
     page.wait_for_timeout(1000)
-    assert page.locator("#completed").inner_text() == said
+    assert page.locator("#completion_said").inner_text() == said
     page.close()
     assert uploads(served) == []
 
@@ -150,26 +200,34 @@ def test_faces_are_picked_mixed_edited_and_completed(browser, served, face):
 def test_two_people_at_once_and_one_who_leaves_in_the_middle(browser, served, tmp_path):
     pages = []
     for i in range(2):
-        face_photo(i + 2).save(tmp_path / f"{i}.png")
-        pages.append(opened(browser, served, "Complete"))
+        face_photo(i + 3).save(tmp_path / f"{i}.png")
+        pages.append(opened(browser, served, "Complete a photo"))
         upload(pages[i], "#hole_upload", tmp_path / f"{i}.png")
     for page in pages:
-        paint(page)
-        page.get_by_role("button", name="Complete").click()
-    pages[0].locator("#completed img").wait_for()
+        start_to_complete(page)
+    pages[0].locator("#completed img").nth(1).wait_for()
     pages[0].close()
-    pages[1].locator("#completed").get_by_text("1000 of 1,000").or_(
-        pages[1].locator("#completed").get_by_text("1,000 of 1,000")
-    ).wait_for()
+    pages[1].get_by_text("1,000 of 1,000").wait_for()
     pages[1].close()
     assert uploads(served) == []
 
 
-def test_a_broken_upload_is_said_to_be_one(browser, served, tmp_path):
+def test_wrong_uploads_are_said_in_a_sentence(browser, served, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG and no more")
-    page = opened(browser, served, "Complete")
-    upload(page, "#hole_upload", tmp_path / "broken.png")
-    page.get_by_text("Not an image").wait_for()
+    (tmp_path / "notes.png").write_text("a text")
+    Image.new("1", (20000, 10000)).save(tmp_path / "huge.png")
+    page = opened(browser, served, "Complete a photo")
+    for name, words in (
+        ("broken", "Not an image"),
+        ("notes", "Not an image"),
+        ("huge", "89,478,485"),
+    ):
+        upload(page, "#hole_upload", tmp_path / f"{name}.png")
+        page.get_by_text(words).first.wait_for()
+        page.get_by_text(words).first.wait_for(state="hidden")  # it goes away
+    Image.new("RGB", (200, 200), "white").save(tmp_path / "wall.png")
+    upload(page, "#hole_upload", tmp_path / "wall.png")
+    page.get_by_text("No face was found: the photo's central square.").wait_for()
     page.close()
     assert uploads(served) == []
 
@@ -196,50 +254,82 @@ def test_the_newest_checkpoint_is_followed(faces, tmp_path):
     with contextlib.suppress(Exception):
         newest.get()
     train(tmp_path, dataset=faces, **TINY)
-    assert newest.get()[1] == 6
+    assert newest.get()[1].step == 6
     search = newest.search(SearchSettings(nIter=1))
     assert newest.search(SearchSettings(nIter=1)) is search, "compiled once"
     train(tmp_path, dataset=faces, **TINY | dict(epoch=2))
-    assert newest.get()[1] == 12
+    assert newest.get()[1].step == 12
     assert newest.search(SearchSettings(nIter=1)) is not search
 
 
-def test_without_a_checkpoint_it_says_what_to_do_and_keeps_no_upload(tmp_path, face, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # the message names the runs of ./checkpoints, where there are some
-    gradio = pytest.importorskip("gradio")
-    from webpage.callbacks import Callbacks
-
-    calls = Callbacks(NewestModel(str(tmp_path / "checkpoints")))
-    with pytest.raises(gradio.Error, match=r"train-dcgan\.py"):
-        calls.read(str(face))
-    assert not face.exists()
+def test_a_wrong_name_ends_before_the_page_opens(tmp_path):
+    done = run_script("page.py", "--name", "nosuch", cwd=tmp_path)
+    assert done.returncode == 2 and "checkpoints/nosuch: no such folder" in done.stderr and not done.stdout
 
 
-def test_a_network_with_fewer_numbers_than_sliders_is_mixed(tmp_path, faces):
+def test_the_networks_here_can_be_chosen(trained, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_run, "checkpoints/tiny")
+    (tmp_path / "checkpoints" / "begun").mkdir()
+    folders = [folder for _, folder in Networks(trained).choices()]
+    assert folders[:2] == [trained, "checkpoints/tiny"] and "checkpoints/begun" not in folders
+    assert ", step 6, trained on " in NewestModel(trained).about()
+
+
+def test_sliders_are_the_named_directions_where_there_are_some(trained, tmp_path):
+    folder = str(shutil.copytree(trained, tmp_path / "run"))
+    names, vectors, named = NewestModel(folder).sliders()
+    assert not named and names[0] == "principal direction 1" and len(names) == len(vectors) == 6
+    kept = directions.Directions(["smile", "mine"], np.eye(2, 8, dtype=np.float32), np.zeros([2, 8]), np.zeros(2))
+    directions.save(find_network(folder), kept)
+    names, vectors, named = NewestModel(folder).sliders()
+    assert named and names == ["smiling", "mine"]
+
+
+def test_a_network_with_fewer_numbers_than_sliders_is_moved(tmp_path, faces):
     pytest.importorskip("gradio")
     from webpage.callbacks import SLIDERS, Callbacks
 
-    calls = Callbacks(NewestModel(train(tmp_path, dataset=faces, **TINY | dict(z_dim=4))))
-    assert calls.mix([(np.zeros(4, np.float32), 1)], *[0.5] * SLIDERS).startswith("<figure>")
+    run = train(tmp_path, dataset=faces, **TINY | dict(z_dim=4))
+    calls = Callbacks(Networks(run))
+    z, picture, *_ = calls.first(run, latents.draw(0, [0], 4))
+    moved, link = calls.moved(run, z, *[0.5] * SLIDERS)
+    assert picture.shape == moved.shape == (16, 16, 3) and np.any(picture != moved)
+    assert "Download its z" in link
 
 
-def test_one_upload_that_is_read_twice_is_missed_in_words(trained, face):
+def test_a_painted_hole_becomes_a_mask():
+    pytest.importorskip("gradio")
+    from webpage import pictures
+
+    hole = completion.make_mask("center", 16)[..., 0] == 0
+    value = pictures.to_paint_on((np.zeros([16, 16, 3], np.uint8), hole))
+    content = base64.b64decode(value["layers"][0]["url"].partition(",")[2])
+    layer = np.asarray(Image.open(io.BytesIO(content)))
+    np.testing.assert_array_equal(pictures.hole_of({"layers": [layer]}, 16), hole)
+    assert not pictures.hole_of(None, 16).any() and not pictures.hole_of({"layers": []}, 16).any()
+
+
+def test_one_upload_that_is_read_twice_is_missed_in_words(trained, face, capsys):
     gradio = pytest.importorskip("gradio")
     from webpage.callbacks import Callbacks
 
-    calls = Callbacks(NewestModel(trained))
-    calls.read(str(face))
+    calls = Callbacks(Networks(trained))
+    calls.crop(trained, str(face))
     with pytest.raises(gradio.Error, match="No such file"):
-        calls.read(str(face))
+        calls.crop(trained, str(face))
+    assert capsys.readouterr().err == "page: No such file or directory.\n"
 
 
 @pytest.mark.soak
 def test_memory_is_flat_over_fifty_completions(trained):
+    from webpage import pictures
+
     newest = NewestModel(trained)
     image, mask = np.zeros([1, 64, 64, 3], np.float32), completion.make_mask("center", 64)[None]
     sizes = []
     for _ in range(50):
-        for _, z, generated, *_ in newest.search(SearchSettings(nIter=20, outInterval=10)).reports(image, mask):
-            html.figure(np.uint8(generated[0] * 0), "", z[0])
+        for _, _z, generated, *_ in newest.search(SearchSettings(nIter=20, outInterval=10)).reports(image, mask):
+            pictures.two([np.uint8(generated[0] * 0)] * 2)
         sizes.append(psutil.Process().memory_info().rss)
     assert sizes[-1] - sizes[9] < 20e6
