@@ -1,8 +1,8 @@
 """Directions of z with names: more of one thing that can be measured in a face, and no more of the others.
 
 Samples are drawn and measured (recognition/landmarks.py), and each measure is regressed on z. The direction of a
-measure is the shortest that raises it and leaves the fitted others as they are. What does not work on unseen z is
-dropped.
+measure is the shortest that raises it and leaves the fitted others as they are, corrected by what it does to some
+pictures. What does not work on unseen z is dropped.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from sampling import generation, latents
 
 FILE = "directions.npz"  # beside the checkpoint
 SAMPLES = 2048  # that the regression is fitted to
+CORRECTED = 128  # of them, on which the directions are corrected for what is not linear
 UNSEEN = 500  # z that the directions are tried on
 PERSONS = 64  # of them, whose features are compared
 SEED = 2**31  # of their z, which no seed of generate.py's first pictures shares
@@ -46,7 +47,7 @@ class Directions(namedtuple("Directions", "names vectors changes persons")):
 
 def find(dcgan):
     """The Directions of a network, measured. Shows progress. Raises UserError if it draws no faces."""
-    steps = 3 + len(landmarks.MEASURES)
+    steps = 4 + len(landmarks.MEASURES)
     progress = Progress("directions", steps)
     with landmarks.Landmarks() as finder:
         z = latents.draw(SEED, range(SAMPLES + UNSEEN), dcgan.z_dim)
@@ -62,11 +63,17 @@ def find(dcgan):
         measures = landmarks.measure(points, pictures)[faces]
         spread = measures.std(axis=0)
         works = spread > 1e-6  # there is no warmth in gray pictures
-        candidates = unmixed(fitted[faces], measures[:, works] / spread[works]) * SPAN / 2
+        candidates = unmixed(fitted[faces], measures[:, works] / spread[works]) * (SPAN / 2)
         unseen = unseen[finder.find(generation.generate(dcgan, unseen))[1]]
         progress.advance()
+        spread = np.where(works, spread, 1)
+        names = [name for name, work in zip(landmarks.MEASURES, works) if work]
+        z = fitted[faces][:CORRECTED]
+        effects = np.stack([effect(dcgan, finder, z, vector, spread)[works] for vector in candidates])
+        candidates = SPAN * np.linalg.solve(effects, candidates)  # one step of Newton: none moves another's measure
+        progress.advance()
         kept = []
-        for name, vector in zip(np.array([*landmarks.MEASURES])[works], candidates):
+        for name, vector in zip(names, candidates.astype(np.float32)):
             found = tried(dcgan, finder, unseen, vector, [*landmarks.MEASURES].index(name), spread)
             kept += [(str(name), *found)] if found else []
             progress.advance()
@@ -95,15 +102,20 @@ def tried(dcgan, finder, z, vector, own, spread):
     It is shortened if it moves another measure too much. own: the number of its measure
     """
     for _ in range(2):
-        before, after = (
-            landmarks.measure(finder.find(pictures, detect=False)[0], pictures) for pictures in ends(dcgan, z, vector)
-        )
-        changes = ((after - before) / np.where(spread > 1e-6, spread, 1)).mean(axis=0)
+        changes = effect(dcgan, finder, z, vector, spread)
         most = np.abs(np.delete(changes, own)).max()
         if most <= MOST_OTHER:
             return (vector, changes) if changes[own] >= LEAST else None
         vector = vector * (0.9 * MOST_OTHER / most)
     return None
+
+
+def effect(dcgan, finder, z, vector, spread):
+    """By how many of their standard deviations, `spread`, a direction moves all measures from end to end [M]."""
+    before, after = (
+        landmarks.measure(finder.find(pictures, detect=False)[0], pictures) for pictures in ends(dcgan, z, vector)
+    )
+    return ((after - before) / spread).mean(axis=0)
 
 
 def persons(dcgan, z, vectors):

@@ -124,13 +124,10 @@ def directions(options, network):
     """Find the directions with names, print what each one does, and draw strips of them. Raises UserError."""
     dcgan = load_model(network)
     found = named.of(network, dcgan)
-    print(
-        f"from less to more, in standard deviations of each measure{'':11}"
-        + "".join(f"{name:>11}" for name in MEASURES)
-    )
+    print("from less to more, in standard deviations of each measure; person: the distance of dlib's features")
+    print("".join(f"{word:>9}" for word in ("", *MEASURES, "person")))
     for name, changes, person in zip(found.names, found.changes, found.persons):
-        row = "".join(f"{change:11.2f}" for change in changes)
-        print(f"{name:11}{MEASURES[name][1]:>34}, person {person:.2f}{row}")
+        print(f"{name:>9}" + "".join(f"{number:9.2f}" for number in (*changes, person)))
     if options.out:
         z = latents.draw(0, range(STRIPS), dcgan.z_dim)
         for name, vector in zip(found.names, found.vectors):
