@@ -19,7 +19,7 @@ CSS = """.sliders, .boxes {gap: 8px}
 .pick .grid-container {grid-template-columns: repeat(auto-fill, minmax(var(--face), 1fr)) !important}
 .pick .grid-wrap {max-height: none !important; min-height: 0 !important; height: auto !important}
 .pick .gallery-item, .pick .thumbnail-item {aspect-ratio: 1; height: auto}
-#gallery {--face: 90px} .examples {--face: 60px}"""  # as many columns as there is room for, also on a phone
+#gallery {--face: 98px} .examples {--face: 60px}"""  # as many columns as there is room for, also on a phone
 
 
 def build(folder):
