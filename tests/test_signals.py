@@ -30,9 +30,12 @@ WAYS = {
 def start(command, reader, closed):
     """Start a command, and what reads its output (or None)."""
 
-    def prepare():
+    def heed():  # signals that whoever started the tests ignores, as nohup does
         for number in CODES:
             signal.signal(number, signal.SIG_DFL)
+
+    def prepare():
+        heed()
         for descriptor in closed:
             os.close(descriptor)
 
@@ -42,7 +45,7 @@ def start(command, reader, closed):
     )
     if reader is None:
         return process, None
-    pipe = subprocess.Popen(reader, stdin=process.stdout, stdout=subprocess.DEVNULL)
+    pipe = subprocess.Popen(reader, stdin=process.stdout, stdout=subprocess.DEVNULL, preexec_fn=heed)
     process.stdout.close()
     return process, pipe
 

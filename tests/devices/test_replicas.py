@@ -164,7 +164,7 @@ def test_two_machines_train_as_one_does_and_the_chief_alone_writes(faces, tmp_pa
     with Machines(tmp_path, 2, *flags(tmp_path, faces, epoch=2)) as machines:
         assert machines.wait() == [0, 0], machines.printed(0) + machines.printed(1)
         assert_close(losses(machines.printed(0)), one_device)
-        assert re.fullmatch(r"machine 2 of 2, 127.0.0.1:\d+; waiting for 127.0.0.1:\d+ .*\n", machines.printed(1))
+        assert re.fullmatch(r".*\nmachine 2 of 2, 127.0.0.1:\d+; waiting for 127.0.0.1:\d+ .*\n", machines.printed(1))
     assert latest_steps(tmp_path / "checkpoint") == [4, 8, 12]
     assert len(os.listdir(tmp_path / "log")) == 2  # a file that supersedes, and a file of events
     assert sorted(os.listdir(tmp_path / "sample")) == ["index.html", "real.png", "train_01_0005.png"]
