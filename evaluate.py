@@ -62,7 +62,8 @@ def main(arguments):
     network = check(options.checkpoint_dir, settings)
     if settings.inception:  # Keras reads it when it is imported
         os.environ.setdefault("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
-    describe(network)
+    if not settings.steps:  # else report.py says which
+        describe(network)
     start.set_up()
     report.evaluate_steps(options.checkpoint_dir, settings)
     return 0

@@ -13,7 +13,7 @@ from evaluation.real import RealFaces
 from recognition import dlib_features
 from runs.files import SETTINGS, latest_steps
 from runs.loading import load_model, settings_of
-from runs.network import find_network
+from runs.network import describe, find_network
 from runs.summaries import COMPARABLE, Summaries, tensorboard_command
 from sampling import generation, latents
 
@@ -36,6 +36,8 @@ def evaluate_steps(checkpoint_dir, settings):
     Raises UserError.
     """
     chosen = [find_network(checkpoint_dir, step) for step in choose_steps(checkpoint_dir, settings.steps)]
+    if settings.steps:
+        describe(chosen[-1])
     shape = settings_of(chosen[-1])
     real = RealFaces(checkpoint_dir, shape["image_size"], shape["c_dim"], settings)
     if real.n < COMPARABLE:

@@ -2,13 +2,15 @@
 
 import errno
 import functools
+import importlib.util
 import os
 import re
 import stat
 
 from errors import UserError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".heic", ".heif")  # in any letter case
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")  # in any letter case
+HEIC = (".heic", ".heif")  # of iPhones; images where pillow-heif is installed
 NOT_PHOTOS = set(
     ".txt .csv .tsv .json .xml .html .md .yaml .mat .npy .npz .pkl .pts .lst .log .db .ini .pdf .doc "
     ".zip .tar .tgz .gz .bz2 .xz .7z .rar .rec .idx .parquet .cls .jsonl .pth "
@@ -25,18 +27,28 @@ def photos_at(paths):
     The aligner's own files are passed over, as when a shell expands aligned/*. Raises UserError for a folder without
     images, and where nothing is left.
     """
-    found = []
+    found, unread = [], []
     for path in paths:
         if os.path.isdir(path):
-            inside = sorted(walk_photos(path, lambda _name, _reason: None))
+            inside = sorted(walk_photos(path, lambda name, _reason: unread.append(name)))
             if not inside:
-                raise UserError(f"{path}: no images in it (looked for {' '.join(ENDINGS)}, also in subfolders)")
+                raise UserError(
+                    f"{path}: no images in it (looked for {' '.join(ENDINGS)}, also in subfolders)" + heic_hint(unread)
+                )
             found += [os.path.join(path, name) for name in inside]
         elif not ALIGNERS.fullmatch(os.path.basename(path)):
             found.append(path)
+    if hint := heic_hint(unread):
+        print(f"warning: not all photos are read{hint}")
     if not found:
         raise UserError(f"{', '.join(paths)}: no photos; give photos, or a folder of photos")
     return found
+
+
+def heic_hint(names):
+    """What helps where photos of iPhones are among the names of files that are not read, or nothing."""
+    number = sum(os.path.splitext(name)[1].lower() in HEIC for name in names)
+    return f"; {number:,} are HEIC photos, which need pillow-heif: pip install pillow-heif" if number else ""
 
 
 @functools.cache
@@ -46,8 +58,21 @@ def is_aligned(folder):
 
 
 def is_image(name):
-    """Whether a file's ending is one of ENDINGS."""
-    return os.path.splitext(name)[1].lower() in ENDINGS
+    """Whether a file's ending is one of ENDINGS, or of HEIC where that can be read."""
+    ending = os.path.splitext(name)[1].lower()
+    return ending in ENDINGS or (ending in HEIC and reads_heic())
+
+
+@functools.cache
+def reads_heic():
+    """Whether pillow-heif is installed."""
+    return importlib.util.find_spec("pillow_heif") is not None
+
+
+def why_no_image(name):
+    """Why a file is passed over, by its ending."""
+    ending = os.path.splitext(name)[1].lower()
+    return f"{ending}, which needs: pip install pillow-heif" if ending in HEIC else ending or "no ending"
 
 
 def may_be_photo(name):
@@ -94,7 +119,7 @@ def walk_photos(folder, skip, wanted=is_image, leave_out=()):
                     seen.add(identity(info))
                     subfolders.append(relative)
             elif not wanted(entry.name):
-                skip(relative, os.path.splitext(entry.name)[1].lower() or "no ending")
+                skip(relative, why_no_image(entry.name))
             elif not stat.S_ISREG(info.st_mode):
                 skip(relative, "no regular file")
             else:

@@ -8,7 +8,7 @@ import time
 from collections import namedtuple
 
 from errors import UserError
-from runs.files import OUTPUTS, checkpoint_path, latest_steps, read_settings
+from runs.files import OUTPUTS, SETTINGS, checkpoint_path, latest_steps, read_settings
 
 YOUNG = 1000  # batches, below which there is a warning
 # The network that comes with the project, beside the scripts, for those who have no run yet
@@ -70,10 +70,15 @@ def is_included(directory):
 def has_runs(top=OUTPUTS["checkpoint_dir"]):
     """Whether a folder, or one in it, holds a run or a network."""
     folders = [top, *glob.glob(os.path.join(top, "*", ""))]
-    return any(
-        os.path.isdir(folder) and (read_settings(folder) is not None or find_tf1_checkpoint(folder))
-        for folder in folders
-    )
+    return any(os.path.isdir(folder) and _holds_run(folder) for folder in folders)
+
+
+def _holds_run(folder):
+    """Whether a folder holds one, be it damaged or not to be read."""
+    try:
+        return os.path.exists(os.path.join(folder, SETTINGS)) or find_tf1_checkpoint(folder) is not None
+    except OSError:
+        return False
 
 
 def choose_step(directory, steps, step=None):

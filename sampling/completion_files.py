@@ -89,8 +89,11 @@ class CompletionFiles:
             photo, completed = self.photos[k], self.completed[k]
             utils.save_image(completed, os.path.join(self.folder, "completed", f"photo_{name}.png"))
             if photo.transform is not None:
-                whole = faces.put_back(photo, completed, self.masks[k])
-                utils.save_image(whole, os.path.join(self.folder, "completed", f"whole_{name}.png"))
+                try:
+                    whole = faces.put_back(photo, completed, self.masks[k])
+                    utils.save_image(whole, os.path.join(self.folder, "completed", f"whole_{name}.png"))
+                except decoding.PhotoError as error:
+                    yield f"warning: {photo.path}: can't be read again, so its completion is not put back ({error})"
             quality = blending.psnr(utils.transform(completed), self.images[k], self.masks[k])
             decibels = f"{quality:.1f} dB" if np.isfinite(quality) else "nothing hidden"
             captions += [name, "hidden", f"completed: {decibels}"]

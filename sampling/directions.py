@@ -154,11 +154,11 @@ def load(network):
         return None
 
 
-def save(network, directions):
-    """Keep Directions beside a network.Network -> the path. Raises OSError."""
+def save(network, directions, checkpoint):
+    """Keep Directions beside a network.Network -> the path. checkpoint: its fingerprint. Raises OSError."""
     path = os.path.join(network.directory, FILE)
     with utils.whole_file(path) as file:
-        np.savez(file, checkpoint=fingerprint(network), **directions._asdict())
+        np.savez(file, checkpoint=checkpoint, **directions._asdict())
     return path
 
 
@@ -167,9 +167,10 @@ def of(network, dcgan):
     if directions := load(network):
         return directions
     dlib_features.check_installed()
+    checkpoint = fingerprint(network)  # before a training may have removed it
     directions = find(dcgan)
     try:
-        print(f"directions: {', '.join(directions.names)}, kept in {save(network, directions)}")
+        print(f"directions: {', '.join(directions.names)}, kept in {save(network, directions, checkpoint)}")
     except OSError as error:
         print(f"warning: the directions can't be kept in {network.directory} ({error.strerror.lower()})")
     return directions

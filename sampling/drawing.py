@@ -33,7 +33,7 @@ def draw(network, options):
         z = z[order]
         numbers = [numbers[i] for i in order]
         names = [f"{rank:05d}_{scores[i]:.3f}_{names[i]}" for rank, i in enumerate(order)]
-        print(f"D's scores: best {scores[order[0]]:.3f}, median {scores[order[len(z) // 2]]:.3f}")
+        print(f"D's scores: best {scores.max():.3f}, median {np.median(scores):.3f}")
         if not options.z:
             print(f"the best, for --seeds: {','.join(map(str, numbers[:BEST]))}")
     if options.out:

@@ -116,6 +116,8 @@ def edit(options, network):
             )
         vector = loaded[0]
     else:
+        if options.direction not in MEASURES and not named.load(network):
+            raise UserError(f"--direction {options.direction}: neither a file nor one of {', '.join(MEASURES)}")
         vector = named.of(network, dcgan).vector(options.direction)
     figures.edit(dcgan, z, vector, options.steps, options.out)
 

@@ -1,5 +1,6 @@
 """Faces of photos: taken out as images of the network, aligned or as the photo's centre, and put back."""
 
+import contextlib
 import os
 import shlex
 from collections import namedtuple
@@ -54,10 +55,19 @@ def centre(path, size, c_dim):
 
 def aligned(path, size, c_dim, aligner):
     """The largest face in a photo -> Face, or None without one. aligner: an AlignDlib. Raises UserError."""
+    return face_in(path, decode(path), size, c_dim, aligner)
+
+
+def decode(path):
+    """A photo as the aligner sees it: uint8 [H, W, 3], RGB. Raises UserError."""
     try:
-        photo = inputs.decode(path)
+        return inputs.decode(path)
     except decoding.PhotoError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def face_in(path, photo, size, c_dim, aligner):
+    """As `aligned`, of a photo that is decoded."""
     box = aligner.getLargestFaceBoundingBox(photo)
     if box is None:
         return None
@@ -70,8 +80,9 @@ def hint_at_alignment(paths, size):
     """Say which photos are larger than the network's images, and not the aligner's."""
     larger = []
     for path in paths:
-        if min(decoding.mode_and_size(path)[1]) > size and not finding.is_aligned(os.path.dirname(path)):
-            larger.append(path)
+        with contextlib.suppress(decoding.PhotoError, OSError):  # a pipe, which can be read once
+            if min(decoding.mode_and_size(path)[1]) > size and not finding.is_aligned(os.path.dirname(path)):
+                larger.append(path)
     if larger:
         which = shlex.quote(larger[0]) + (f" and {len(larger) - 1:,} more" if larger[1:] else "")
         print(f"{which}: not aligned, so the central square is taken, wherever the face is; --align finds the face")

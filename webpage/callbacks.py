@@ -7,14 +7,17 @@ of the chosen network, `z` the face on the right before the sliders move it [z_d
 import contextlib
 import os
 import sys
+import threading
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 import utils
 from alignment.openface import AlignDlib
 from errors import UserError
-from sampling import blending, completion, directions, faces, generation, latents, projection
+from photos import decoding
+from sampling import blending, completion, faces, generation, latents, projection
 from sampling.settings import ProjectionSettings, SearchSettings
 from webpage import pictures
 
@@ -53,11 +56,18 @@ def read_once(upload):
             os.remove(upload)
 
 
+def slid(vectors, z, amounts):
+    """z moved along the directions by the amounts of the sliders, and kept within [-1, 1]."""
+    moves = np.float32(amounts[: len(vectors)]) @ vectors[: len(amounts)] if amounts else 0
+    return np.float32(z + moves).clip(-1, 1)
+
+
 class Callbacks:
     """The callbacks, for a network.Networks."""
 
     def __init__(self, networks):
         self.networks, self.aligner = networks, AlignDlib()
+        self.aligning = threading.Lock()  # dlib's detector serves one thread at a time
 
     def dcgan(self, run):
         """The newest network of a run, or an error on the page."""
@@ -70,7 +80,7 @@ class Callbacks:
         """A chosen network: what it is, its first faces, examples, and sliders that are back in the middle."""
         with on_the_page():
             about = self.networks[run].about()
-            labels, _, named = self.networks[run].sliders()
+            labels, vectors, named = self.networks[run].sliders()
         sliders = [
             gr.Slider(label=labels[i] if i < len(labels) else "", value=0, visible=i < len(labels))
             for i in range(SLIDERS)
@@ -78,7 +88,7 @@ class Callbacks:
         dcgan = self.dcgan(run)
         z = latents.draw(1, range(EXAMPLES), dcgan.z_dim)
         examples = [(picture, None) for picture in generation.generate(dcgan, z)]
-        return f"**{pictures.text(about)}**", gr.Button(visible=not named), examples, examples, *sliders
+        return f"**{pictures.text(about)}**", examples, examples, gr.Button(visible=not named), vectors, *sliders
 
     def draw(self, run, seed):
         """Faces of a seed -> their z, and the gallery."""
@@ -92,12 +102,10 @@ class Callbacks:
 
     def find_directions(self, run):
         """Find what makes faces smile, turn, ... Yields what to say, then the sliders too."""
-        yield "Drawing and measuring 2,500 faces: a minute or two …", *[gr.skip()] * (SLIDERS + 1)
+        yield "Drawing and measuring 2,500 faces: a minute or two …", *[gr.skip()] * (SLIDERS + 2)
         with on_the_page():
-            dcgan, network = self.networks[run].get()
-            directions.of(network, dcgan)
-        _, button, _, _, *sliders = self.open(run)
-        yield "The sliders have names now.", button, *sliders
+            self.networks[run].find_directions()
+        yield "The sliders have names now.", *self.open(run)[3:]
 
     # The face on the right
 
@@ -111,26 +119,19 @@ class Callbacks:
 
     def start(self, run, z, said):
         """A face, with all sliders in the middle -> z, its picture, the link to z, what to say, buttons, sliders."""
-        picture, link = self.moved(run, z)
+        picture, link = self.moved(run, None, z)
         return z, picture, link, said, *[gr.Button(interactive=True)] * len(BOXES), *[0] * SLIDERS
 
-    def moved(self, run, z, *amounts):
+    def moved(self, run, vectors, z, *amounts):
         """G(z moved by the sliders) -> the picture, and a link to its z."""
         if z is None:
             return gr.skip(), gr.skip()
-        z = self.slid(run, z, amounts)
+        z = slid(vectors, z, amounts)
         return generation.generate(self.dcgan(run), z[None])[0], pictures.z_link(z)
 
-    def slid(self, run, z, amounts):
-        """z moved along the directions by the amounts of the sliders, and kept within [-1, 1]."""
-        with on_the_page():
-            _, vectors, _ = self.networks[run].sliders()
-        moves = np.float32(amounts[: len(vectors)]) @ vectors[: len(amounts)] if amounts else 0
-        return np.float32(z + moves).clip(-1, 1)
-
-    def put(self, run, box, boxes, z, *amounts):
+    def put(self, run, box, boxes, vectors, z, *amounts):
         """Put the face on the right into a box -> the boxes, its picture, and whether the next buttons work."""
-        boxes = {**boxes, BOXES[box]: self.slid(run, z, amounts)}
+        boxes = {**boxes, BOXES[box]: slid(vectors, z, amounts)}
         picture = generation.generate(self.dcgan(run), boxes[BOXES[box]][None])[0]
         ready = gr.Button(interactive=len(boxes) == len(BOXES)), gr.Slider(interactive={"A", "B"} <= boxes.keys())
         return boxes, picture, *ready
@@ -148,11 +149,14 @@ class Callbacks:
     def crop(self, run, upload):
         """The face in an uploaded photo, uint8 [S, S, C], and what to say of it. Deletes the upload."""
         with read_once(upload):
-            dcgan = self.dcgan(run)
-            if face := faces.aligned(upload, dcgan.image_size, dcgan.c_dim, self.aligner):
-                return face.pixels, "The face that was found, aligned."
-            square = faces.centre(upload, dcgan.image_size, dcgan.c_dim)  # of an aligned face, perhaps
-            return square, "No face was found: the photo's central square."
+            photo = faces.decode(upload)
+        dcgan = self.dcgan(run)
+        with self.aligning:
+            face = faces.face_in(upload, photo, dcgan.image_size, dcgan.c_dim, self.aligner)
+        if face:
+            return face.pixels, "The face that was found, aligned."
+        square = decoding.square(Image.fromarray(photo), dcgan.image_size)  # of an aligned face, perhaps
+        return decoding.pixels_of(square, dcgan.c_dim), "No face was found: the photo's central square."
 
     def example(self, run, event: gr.SelectData):
         """A clicked example -> its pixels, and what to say of it."""

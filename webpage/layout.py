@@ -42,9 +42,16 @@ def build(folder):
                     face = FacePanel(calls, run)
             with gr.Tab("Complete a photo"):
                 hole = CompletionPanel(calls, run)
+        face.chosen = faces.gallery.select
         faces.connect(face)
         photo.connect(face)
-        opened = [about, face.find, photo.examples, hole.examples, *face.sliders]
+        opened = [about, photo.examples, hole.examples, face.find, face.vectors, *face.sliders]
+        panels = [face, photo, hole]
+        emptied = [component for panel in panels for component in panel.emptied]
+        run.change(
+            lambda: [value for panel in panels for value in panel.empty()], None, emptied,
+            cancels=[*photo.searches, *hole.searches], **PRIVATE,
+        )  # fmt: skip
         for event in (page.load, run.change):
             event(calls.open, run, opened, show_progress="hidden", **PRIVATE).then(
                 calls.draw, [run, faces.seed], [faces.z, faces.gallery], **PRIVATE
@@ -79,7 +86,7 @@ class FacePanel:
     """The chosen face, large, with sliders; and three boxes to mix it with others."""
 
     def __init__(self, calls, run):
-        self.z, boxes = gr.State(), gr.State({})
+        self.z, self.vectors, boxes = gr.State(), gr.State(), gr.State({})
         self.picture = pictures.shown_as(
             gr.Image(show_label=False, interactive=False, height=384, buttons=["download"], elem_id="chosen"),
             pictures.one,
@@ -102,21 +109,27 @@ class FacePanel:
         combine = gr.Button("A - B + C", interactive=False)
         between = gr.Slider(0, 1, 0.5, step=0.02, label="From A to B", interactive=False)
         self.all = [self.z, self.picture, self.link, self.said, *self.buttons, *self.sliders]
-        moving = dict(fn=calls.moved, inputs=[run, self.z, *self.sliders], outputs=[self.picture, self.link], **LATEST)
+        self.emptied = [boxes, *shown, combine, between]
+        moved = [self.vectors, self.z, *self.sliders]
+        moving = dict(fn=calls.moved, inputs=[run, *moved], outputs=[self.picture, self.link], **LATEST)
         gr.on([slider.input for slider in self.sliders], **moving)
         for number, button in enumerate(self.buttons):
             button.click(
-                functools.partial(put, calls, number), [run, boxes, self.z, *self.sliders],
+                functools.partial(put, calls, number), [run, boxes, *moved],
                 [boxes, shown[number], combine, between], show_progress="hidden", **PRIVATE,
             )  # fmt: skip
         combine.click(calls.combine, [run, boxes], self.all, show_progress="hidden", **PRIVATE)
         between.input(calls.between, [run, boxes, between], self.all, **LATEST)
-        self.find.click(calls.find_directions, run, [self.said, self.find, *self.sliders], **PRIVATE)
+        self.find.click(calls.find_directions, run, [self.said, self.find, self.vectors, *self.sliders], **PRIVATE)
+
+    def empty(self):
+        """The values of what belongs to one network."""
+        return {}, *[None] * len(BOXES), gr.Button(interactive=False), gr.Slider(interactive=False)
 
 
-def put(calls, number, run, boxes, z, *amounts):
+def put(calls, number, run, boxes, *moved):
     """Callbacks.put, for the box of a number."""
-    return calls.put(run, number, boxes, z, *amounts)
+    return calls.put(run, number, boxes, *moved)
 
 
 def may_stop(pixels):
@@ -143,19 +156,26 @@ class PhotoPanel:
             )
             self.said = gr.Markdown()
 
+        self.emptied, self.searches = [self.pixels, self.crop, self.said], []
+
+    def empty(self):
+        """The values of what belongs to one network."""
+        return None, None, ""
+
     def connect(self, face):
-        """A photo or an example shows its nearest face on the right, as it is searched."""
-        got = [self.pixels, self.said]
-        uploaded = self.upload.upload(self.calls.crop, [self.run, self.upload], got, **PRIVATE)
+        """A photo or an example shows its nearest face on the right, as it is searched, until another one is chosen."""
+        quietly = dict(show_progress="hidden", **PRIVATE)
+        got, upload = [self.pixels, self.said], dict(concurrency_limit=None, **PRIVATE)
+        uploaded = self.upload.upload(self.calls.crop, [self.run, self.upload], got, **upload)
         clicked = self.examples.select(self.calls.example, self.run, got, **PRIVATE)
-        quietly, searches = dict(show_progress="hidden", **PRIVATE), []
         for event in (uploaded, clicked):
             seen = event.success(may_stop, self.pixels, [self.crop, self.stop], **quietly)
             search = dict(fn=self.calls.project, inputs=[self.run, self.pixels], outputs=face.all, **quietly)
-            searches.append(seen.then(**search, concurrency_limit=2))
-        for search in searches:
+            self.searches.append(seen.then(**search, concurrency_limit=2))
+        for search in self.searches:
             search.then(lambda: gr.Button(interactive=False), None, self.stop, **PRIVATE)
-        self.stop.click(lambda: gr.Button(interactive=False), None, self.stop, cancels=searches, **PRIVATE)
+        for event in (self.upload.upload, self.examples.select, self.stop.click, face.chosen):
+            event(lambda: gr.Button(interactive=False), None, self.stop, cancels=self.searches, **PRIVATE)
 
 
 # The original's masks, by their names in complete.py
@@ -198,7 +218,9 @@ class CompletionPanel:
                     pictures.two,
                 )
                 said = gr.Markdown(elem_id="completion_said")
-        uploaded = upload.upload(calls.crop, [run, upload], [pixels, said_of_crop], **PRIVATE)
+        uploaded = upload.upload(
+            calls.crop, [run, upload], [pixels, said_of_crop], concurrency_limit=None, **PRIVATE
+        )  # fmt: skip
         clicked = self.examples.select(calls.example, run, [pixels, said_of_crop], **PRIVATE)
         ready = [fill, *masks.values()]
         for event in (uploaded, clicked):
@@ -212,7 +234,10 @@ class CompletionPanel:
         search = dict(fn=calls.complete, inputs=[run, pixels, hole, blend], outputs=[result, said])
         filling = seen.success(**search, show_progress="hidden", concurrency_limit=2, **PRIVATE)
         filling.then(lambda: gr.Button(interactive=False), None, stop, **PRIVATE)
-        stop.click(lambda: gr.Button(interactive=False), None, stop, cancels=filling, **PRIVATE)
+        for event in (upload.upload, self.examples.select, stop.click):  # a new photo ends the search for the last one
+            event(lambda: gr.Button(interactive=False), None, stop, cancels=filling, **PRIVATE)
+        self.searches, self.emptied = [filling], [pixels, painting, result, said, *ready]
+        self.empty = lambda: (None, None, None, "", *[gr.Button(interactive=False)] * len(ready))
 
 
 def examples_gallery(name):

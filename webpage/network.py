@@ -22,7 +22,7 @@ class NewestModel:
 
     def __init__(self, directory):
         self.directory, self.lock = directory, threading.RLock()
-        self.network = self.dcgan = None
+        self.network = self.dcgan = self.named = None
         self.searches = {}
 
     def get(self):
@@ -30,7 +30,7 @@ class NewestModel:
         with self.lock:
             network = find_network(self.directory)
             if network != self.network:
-                self.dcgan, self.network, self.searches = load_model(network), network, {}
+                self.dcgan, self.network, self.named, self.searches = load_model(network), network, None, {}
             return self.dcgan, self.network
 
     def search(self, settings):
@@ -41,10 +41,18 @@ class NewestModel:
                 self.searches[settings] = completion.Search(dcgan, settings)
             return self.searches[settings]
 
+    def find_directions(self):
+        """Find the directions with names, which takes a minute or two, and keep them. Raises UserError."""
+        dcgan, network = self.get()
+        found = directions.of(network, dcgan)
+        with self.lock:
+            if network == self.network:
+                self.named = found
+
     def sliders(self):
         """What sliders move z along: labels, and vectors [K, z_dim]; and whether the directions have names."""
         dcgan, network = self.get()
-        if named := directions.load(network):
+        if named := self.named or directions.load(network):
             return [MEASURES[name][1] if name in MEASURES else name for name in named.names], named.vectors, True
         vectors = latents.principal_directions(dcgan, PRINCIPAL) / 2
         return [f"principal direction {i + 1}" for i in range(len(vectors))], vectors, False
@@ -78,7 +86,7 @@ class Networks:
         for folder in folders:
             try:
                 find_network(folder)
-            except UserError:
+            except (UserError, OSError):
                 continue
             name = "networks/faces, which comes with the project" if is_included(folder) else folder
             found.setdefault(os.path.realpath(folder), (name, folder))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from alignment import inputs
+from errors import UserError
 from photos import decoding, finding
 
 
@@ -210,3 +211,14 @@ def test_without_pillow_heif_the_message_names_it(tmp_path, monkeypatch):
     for read in (decoding.open_rgb, inputs.decode):
         with pytest.raises(decoding.PhotoError, match=r"a HEIC photo, which needs .* type: pip install pillow-heif"):
             read(str(tmp_path / "a.heic"))
+
+
+def test_without_pillow_heif_heic_photos_are_passed_over_and_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(finding, "reads_heic", lambda: False)
+    (tmp_path / "a.heic").touch()
+    assert found(tmp_path) == ([], {".heic, which needs: pip install pillow-heif": 1})
+    with pytest.raises(UserError, match=r"no images in it .*; 1 are HEIC photos, which need pillow-heif"):
+        finding.photos_at([str(tmp_path)])
+    gradient().save(tmp_path / "b.png")
+    assert finding.photos_at([str(tmp_path)]) == [str(tmp_path / "b.png")]
+    assert "1 are HEIC photos, which need pillow-heif: pip install" in capsys.readouterr().out

@@ -55,7 +55,8 @@ def kept(trained, tmp_path):
     folder = shutil.copytree(trained, tmp_path / "run")
     vectors = np.eye(2, 8, dtype=np.float32)
     found = directions.Directions(["smile", "turn"], vectors, np.zeros([2, 8]), np.zeros(2))
-    directions.save(find_network(str(folder)), found)
+    network = find_network(str(folder))
+    directions.save(network, found, directions.fingerprint(network))
     return folder
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -41,8 +42,12 @@ def served(trained, tmp_path_factory):
         "--port",
         str(7931 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])),
     ]
+    here = tmp_path_factory.mktemp("here")
+    shutil.copytree(trained, here / "checkpoints" / "other")
     environment = os.environ | {"TMPDIR": str(temporary), "DISPLAY": "", "WAYLAND_DISPLAY": ""}
-    page = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    page = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=here
+    )
     assert page.stdout.readline().startswith("network: ")
     line = [page.stdout.readline() for _ in range(2)][-1]  # after a warning of a young network
     if "the page: http://127.0.0.1:" not in line:
@@ -212,6 +217,22 @@ def test_two_people_at_once_and_one_who_leaves_in_the_middle(browser, served, tm
     assert uploads(served) == []
 
 
+def test_another_network_takes_the_boxes_and_photos_of_the_last_one_away(browser, served):
+    page = opened(browser, served)
+    page.get_by_role("button", name="Put into A").click()
+    page.locator("#boxA img").wait_for()
+    page.get_by_role("tab", name="Complete a photo").click()
+    page.locator("#hole_examples img").first.click()
+    page.get_by_role("button", name="Complete", exact=True).and_(page.locator(":enabled")).wait_for()
+    page.get_by_label("Network").click()
+    page.get_by_role("option").last.click()
+    page.get_by_role("button", name="Complete", exact=True).and_(page.locator(":disabled")).wait_for()
+    page.get_by_role("tab", name="Faces").click()
+    page.locator("#chosen img").wait_for()
+    page.locator("#boxA img").wait_for(state="detached")
+    page.close()
+
+
 def test_wrong_uploads_are_said_in_a_sentence(browser, served, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG and no more")
     (tmp_path / "notes.png").write_text("a text")
@@ -281,7 +302,7 @@ def test_sliders_are_the_named_directions_where_there_are_some(trained, tmp_path
     names, vectors, named = NewestModel(folder).sliders()
     assert not named and names[0] == "principal direction 1" and len(names) == len(vectors) == 6
     kept = directions.Directions(["smile", "mine"], np.eye(2, 8, dtype=np.float32), np.zeros([2, 8]), np.zeros(2))
-    directions.save(find_network(folder), kept)
+    directions.save(find_network(folder), kept, directions.fingerprint(find_network(folder)))
     names, vectors, named = NewestModel(folder).sliders()
     assert named and names == ["smiling", "mine"]
 
@@ -293,9 +314,33 @@ def test_a_network_with_fewer_numbers_than_sliders_is_moved(tmp_path, faces):
     run = train(tmp_path, dataset=faces, **TINY | dict(z_dim=4))
     calls = Callbacks(Networks(run))
     z, picture, *_ = calls.first(run, latents.draw(0, [0], 4))
-    moved, link = calls.moved(run, z, *[0.5] * SLIDERS)
+    moved, link = calls.moved(run, np.eye(6, 4, dtype=np.float32), z, *[0.5] * SLIDERS)
     assert picture.shape == moved.shape == (16, 16, 3) and np.any(picture != moved)
     assert "Download its z" in link
+
+
+def test_faces_in_several_photos_may_be_looked_for_at_once(trained, tmp_path):
+    """dlib's detector serves one thread at a time: two ended the process."""
+    pytest.importorskip("gradio")
+    from webpage.callbacks import Callbacks
+
+    calls = Callbacks(Networks(trained))
+    for i in range(8):
+        face_photo(4).resize((600, 600)).save(tmp_path / f"{i}.png")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: calls.crop(trained, str(tmp_path / f"{i}.png"))[0], range(8)))
+    assert all(np.array_equal(pixels, found[0]) for pixels in found) and not os.listdir(tmp_path)
+
+
+def test_what_nobody_read_is_swept_away(tmp_path):
+    from webpage import serving
+
+    (tmp_path / "old").mkdir()
+    for name in ("old/background.png", "new.png"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / "old" / "background.png", (0, time.time() - 11))
+    serving.sweep(tmp_path)
+    assert (tmp_path / "new.png").exists() and not (tmp_path / "old" / "background.png").exists()
 
 
 def test_a_painted_hole_becomes_a_mask():
