@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Complete photos: fill a hole with what a trained network finds plausible.
 
-    ./complete.py --checkpoint_dir checkpoints --maskType center my-photos/*.png
-
-    ./complete.py --align --outDir completions party.jpg
+    ./complete.py --checkpoint_dir checkpoints --maskType center data/your-dataset/aligned
+    ./complete.py --align --blend party.jpg
 
 Photos of any size are cropped to their central square and resized to the network's image size. --align
 finds the face in each photo, aligns it, and puts the completed face back into the whole photo. Faces that
