@@ -91,11 +91,7 @@ def find(path, flag="--dataset", leave_out=(), wanted=finding.is_image):
 
         names = sorted(finding.walk_photos(path, skip, wanted, leave_out))
         if not names:
-            ends = " ".join(finding.ENDINGS)
-            others = "".join(
-                f"; {n:,} are {reason}" for reason, n in skipped.items() if reason.startswith(finding.HEIC)
-            )
-            raise UserError(f"{flag} {path}: no images in it (looked for {ends}, also in subfolders){others}")
+            raise UserError(f"{flag} {path}: {finding.no_images(skipped)}")
         return Photos(path, root, Names(names), skipped)
     for container in found:
         if container.kind.list is None:

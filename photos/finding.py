@@ -1,5 +1,6 @@
 """Finding photos below a folder."""
 
+import collections
 import errno
 import functools
 import importlib.util
@@ -27,27 +28,30 @@ def photos_at(paths):
     The aligner's own files are passed over, as when a shell expands aligned/*. Raises UserError for a folder without
     images, and where nothing is left.
     """
-    found, unread = [], []
+    found, skipped = [], collections.Counter()
     for path in paths:
         if os.path.isdir(path):
-            inside = sorted(walk_photos(path, lambda name, _reason: unread.append(name)))
+            inside = sorted(walk_photos(path, lambda _name, reason: skipped.update([reason])))
             if not inside:
-                raise UserError(
-                    f"{path}: no images in it (looked for {' '.join(ENDINGS)}, also in subfolders)" + heic_hint(unread)
-                )
+                raise UserError(f"{path}: {no_images(skipped)}")
             found += [os.path.join(path, name) for name in inside]
         elif not ALIGNERS.fullmatch(os.path.basename(path)):
             found.append(path)
-    if hint := heic_hint(unread):
+    if hint := heic_hint(skipped):
         print(f"warning: not all photos are read{hint}")
     if not found:
         raise UserError(f"{', '.join(paths)}: no photos; give photos, or a folder of photos")
     return found
 
 
-def heic_hint(names):
-    """What helps where photos of iPhones are among the names of files that are not read, or nothing."""
-    number = sum(os.path.splitext(name)[1].lower() in HEIC for name in names)
+def no_images(skipped):
+    """Why a folder holds no images, in words. skipped: a Counter of the reasons why files are passed over."""
+    return f"no images in it (looked for {' '.join(ENDINGS)}, also in subfolders){heic_hint(skipped)}"
+
+
+def heic_hint(skipped):
+    """What helps where photos of iPhones are among the files that are passed over, or nothing."""
+    number = sum(skipped[why_no_image("photo" + ending)] for ending in HEIC)
     return f"; {number:,} are HEIC photos, which need pillow-heif: pip install pillow-heif" if number else ""
 
 

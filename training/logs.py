@@ -100,7 +100,7 @@ class RunLog:
         if best := run.best_step():
             fdd = run.evaluations[best]["FDD"]
             print(f"lowest FDD: {fdd:.4f} at step {best:,}, kept; the other scripts take it with --step {best}")
-        elif run.evaluations:
+        elif run.evaluations and not any(map(run.draws_faces, run.evaluations)):
             print("no checkpoint is kept as the best: dlib's detector finds faces in too few of their pictures")
         print(f"the last samples: {run.last_grid}; all of them: {os.path.join(config.sample_dir, 'index.html')}")
         print(f"losses: {tensorboard_command(config.log_dir)}")

@@ -52,6 +52,7 @@ def build(folder):
             lambda: [value for panel in panels for value in panel.empty()], None, emptied,
             cancels=[*photo.searches, *hole.searches], **PRIVATE,
         )  # fmt: skip
+        page.load(lambda: gr.Dropdown(choices=networks.choices()), None, run, show_progress="hidden", **PRIVATE)
         for event in (page.load, run.change):
             event(calls.open, run, opened, show_progress="hidden", **PRIVATE).then(
                 calls.draw, [run, faces.seed], [faces.z, faces.gallery], **PRIVATE

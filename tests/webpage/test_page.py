@@ -31,7 +31,7 @@ MINUTE = 60_000  # ms
 
 @pytest.fixture(scope="module")
 def served(trained, tmp_path_factory):
-    """A page in a process of its own: its address, and the folder of its uploads."""
+    """A page in a process of its own: its address, the folder of its uploads, itself, and a run in its checkpoints."""
     pytest.importorskip("gradio")
     temporary = tmp_path_factory.mktemp("uploads")
     command = [
@@ -52,7 +52,7 @@ def served(trained, tmp_path_factory):
     line = [page.stdout.readline() for _ in range(2)][-1]  # after a warning of a young network
     if "the page: http://127.0.0.1:" not in line:
         pytest.fail(line + page.stderr.read())
-    yield re.search(r"http://\S+?(?=/? )", line)[0], temporary, page
+    yield re.search(r"http://\S+?(?=/? )", line)[0], temporary, page, here / "checkpoints" / "other"
     page.terminate()
     assert page.wait(30) == 143
     assert os.listdir(temporary) == [], "nothing is left when the page ends"
@@ -230,6 +230,12 @@ def test_another_network_takes_the_boxes_and_photos_of_the_last_one_away(browser
     page.get_by_role("tab", name="Faces").click()
     page.locator("#chosen img").wait_for()
     page.locator("#boxA img").wait_for(state="detached")
+    assert page.get_by_role("button", name="A - B + C").is_disabled()
+    shutil.copytree(served[3], served[3].parent / "later")
+    page.reload()
+    page.locator("#chosen img").wait_for()
+    page.get_by_label("Network").click()
+    assert page.get_by_role("option").all_inner_texts()[-2:] == ["checkpoints/later", "checkpoints/other"]
     page.close()
 
 
