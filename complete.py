@@ -41,9 +41,9 @@ def main(arguments):
     if settings.mask and any(argument.split("=")[0] == "--maskType" for argument in arguments):
         raise UserError(f"--mask {settings.mask}: hides what the picture says; leave out --maskType")
     check_empty("--outDir", settings.outDir)
-    images = photos_at(options.images)
     network = find_network(options.checkpoint_dir, options.step)
     describe(network)
+    images = photos_at(options.images)
     start.set_up()
     return completion_files.complete(network, images, settings)
 

@@ -108,10 +108,10 @@ def main(arguments):
     if options.command == "progress":
         gallery.show_progress(options.checkpoint_dir, options.out)
         return 0
-    if options.command == "project":
-        options.images = photos_at(options.images)
     network = find_network(options.checkpoint_dir, options.step)
     describe(network)
+    if options.command == "project":
+        options.images = photos_at(options.images)
     start.set_up()
     exploring.explore(network, options)
     return 0

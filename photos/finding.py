@@ -52,7 +52,7 @@ def no_images(skipped):
 def heic_hint(skipped):
     """What helps where photos of iPhones are among the files that are passed over, or nothing."""
     number = sum(skipped[why_no_image("photo" + ending)] for ending in HEIC)
-    return f"; {number:,} are HEIC photos, which need pillow-heif: pip install pillow-heif" if number else ""
+    return f"; HEIC photos ({number:,}) need pillow-heif: pip install pillow-heif" if number else ""
 
 
 @functools.cache

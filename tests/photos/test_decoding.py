@@ -217,8 +217,8 @@ def test_without_pillow_heif_heic_photos_are_passed_over_and_named(tmp_path, mon
     monkeypatch.setattr(finding, "reads_heic", lambda: False)
     (tmp_path / "a.heic").touch()
     assert found(tmp_path) == ([], {".heic, which needs: pip install pillow-heif": 1})
-    with pytest.raises(UserError, match=r"no images in it .*; 1 are HEIC photos, which need pillow-heif"):
+    with pytest.raises(UserError, match=r"no images in it .*; HEIC photos \(1\) need pillow-heif"):
         finding.photos_at([str(tmp_path)])
     gradient().save(tmp_path / "b.png")
     assert finding.photos_at([str(tmp_path)]) == [str(tmp_path / "b.png")]
-    assert "1 are HEIC photos, which need pillow-heif: pip install" in capsys.readouterr().out
+    assert "; HEIC photos (1) need pillow-heif: pip install" in capsys.readouterr().out
