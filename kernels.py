@@ -1,11 +1,23 @@
 """The two convolutions of ops.py with their gradients, each in the form that is fastest on the device.
 
-Each convolution is the other's gradient for the input, and both share one weight gradient. On a CPU, some
-of oneDNN's kernels are slow, and other forms of the same sums are faster. The times below are those of a
-batch of 64, 8x8x256 by 4x4x512, in bfloat16, on two cores of an AMD EPYC with AVX512-BF16 and of an Intel
-Xeon with AMX.
+Each convolution is the other's gradient for the input, and both share one weight gradient. The forms
+compute the same sums:
+
+- the library's own convolution (oneDNN's on a CPU, cuDNN's on a GPU)
+- a product of matrices: what each position sees, as rows, times the weights
+- a convolution of 2x2 blocks of pixels, as channels, with 3x3 kernels and stride 1
+
+On a CPU, some of oneDNN's kernels are slow. The times below are those of a batch of 64, 8x8x256 by 4x4x512,
+in bfloat16, on two cores of an AMD EPYC with AVX512-BF16 and of an Intel Xeon with AMX.
+
+On a GPU, XLA replays the products of a step with all that lies between them as one CUDA graph, which a
+convolution of cuDNN would cut, so small batches take products only. In large ones cuDNN is faster, but for two
+kinds of layers: XLA does not recognise the gradients of convolutions between 8x8 and 4x4 maps (it swaps the
+operands where the kernel is larger than the map) and takes a slow or, in bfloat16, a hopeless kernel; and
+cuDNN wastes most of its time where there are only the 3 channels of an image.
 """
 
+import contextlib
 import functools
 import re
 
@@ -14,6 +26,21 @@ import tensorflow as tf
 KERNEL = 5  # 5x5 kernels, stride 2, SAME padding everywhere, as in the original's conv2d
 STRIDE = 2
 SMALL = 8  # height of the larger map, up to which products of matrices are faster
+FEW = 128  # images in a batch, up to which XLA on a GPU takes products only
+IMAGE = 4  # channels of an image, at most
+
+_for_xla = False  # whether XLA will compile what is traced
+
+
+@contextlib.contextmanager
+def for_xla(compiles=True):
+    """Choose the forms for XLA in what is traced within, where `compiles` is true."""
+    global _for_xla
+    before, _for_xla = _for_xla, compiles
+    try:
+        yield
+    finally:
+        _for_xla = before
 
 
 @tf.custom_gradient
@@ -30,33 +57,48 @@ def transposed_conv(x, w):
 
 def _downsample(x, w):
     """The convolution without its gradient."""
-    if x.shape[1] <= SMALL and _has_amx():  # 6 ms instead of 12
-        y = tf.matmul(_patches(x), tf.reshape(w, [-1, w.shape[3]]))
-        return tf.reshape(y, [-1, x.shape[1] // STRIDE, x.shape[2] // STRIDE, w.shape[3]])
+    if _multiplies(x.shape[1], x.shape[0]):  # on a CPU with AMX: 6 ms instead of 12
+        return _product(_patches(x), w, x.shape[1] // STRIDE, x.shape[2] // STRIDE)
+    if x.shape[3] <= IMAGE and _on_gpu_by_xla():
+        return tf.nn.conv2d(tf.nn.space_to_depth(x, STRIDE), _in_blocks(w), 1, "SAME")
     return tf.nn.conv2d(x, w, STRIDE, "SAME")
 
 
 def _upsample(x, w):
     """The transposed convolution without its gradient: x [B, H, W, in], w [5, 5, out, in] -> [B, 2H, 2W, out]."""
     batch, height, width, out = tf.shape(x)[0], x.shape[1] * STRIDE, x.shape[2] * STRIDE, w.shape[2]
-    if out <= 4 and _on_cpu():  # images: oneDNN's kernel takes twice as long there
-        return _upsample_by_phases(x, w)
-    if height <= SMALL and _has_amx():  # 9 ms instead of 19
+    multiplies = _multiplies(height, x.shape[0])
+    if multiplies and _on_cpu():  # 9 ms instead of 19
         return _upsample_by_product(x, w)
+    if multiplies or (out <= IMAGE and (_on_cpu() or _on_gpu_by_xla())):  # images: oneDNN takes twice as long
+        return _upsample_by_blocks(x, w, multiplies)
     return tf.nn.conv2d_transpose(x, w, tf.stack([batch, height, width, out]), STRIDE, "SAME")
 
 
-def _upsample_by_phases(x, w):
+def _upsample_by_blocks(x, w, multiplies):
     """_upsample as a convolution of stride 1 that gives each pixel's 2x2 block as channels.
 
     Along one axis, SAME puts x[p] at y[2p - 1 + k] for tap k of w. So y[2p] has taps 3 and 1 of
-    x[p - 1] and x[p], and y[2p + 1] has taps 4, 2 and 0 of x[p - 1], x[p] and x[p + 1].
+    x[p - 1] and x[p], and y[2p + 1] has taps 4, 2 and 0 of x[p - 1], x[p] and x[p + 1]. That is _in_blocks
+    turned around.
     """
-    w = tf.pad(w, [[0, 1], [0, 1], [0, 0], [0, 0]])  # tap 5 is zero
-    taps = [[3, 1, 5], [4, 2, 0]]  # of each phase, at x[p - 1], x[p], x[p + 1]
-    w = tf.gather(tf.gather(w, taps, axis=0), taps, axis=2)  # [2, 3, 2, 3, out, in]
-    w = tf.reshape(tf.transpose(w, [1, 3, 5, 0, 2, 4]), [3, 3, x.shape[3], -1])  # [3, 3, in, 4 out]
-    return tf.nn.depth_to_space(tf.nn.conv2d(x, w, 1, "SAME"), STRIDE)
+    w = tf.transpose(_in_blocks(w)[::-1, ::-1], [0, 1, 3, 2])  # [3, 3, in, 4 out]
+    y = _product(_patches(x, 3, 1), w, *x.shape[1:3]) if multiplies else tf.nn.conv2d(x, w, 1, "SAME")
+    return tf.nn.depth_to_space(y, STRIDE)
+
+
+def _in_blocks(w):
+    """Weights [5, 5, in, out] of stride 2 -> [3, 3, 4 in, out], which do the same on 2x2 blocks as channels."""
+    w = tf.pad(w, [[1, 0], [1, 0], [0, 0], [0, 0]])  # x[2p - 2], which tap -1 would see
+    w = tf.reshape(w, [3, STRIDE, 3, STRIDE, *w.shape[2:]])
+    return tf.reshape(tf.transpose(w, [0, 2, 1, 3, 4, 5]), [3, 3, -1, w.shape[5]])
+
+
+def _out_of_blocks(w):
+    """The inverse of _in_blocks."""
+    w = tf.reshape(w, [3, 3, STRIDE, STRIDE, -1, w.shape[3]])
+    w = tf.transpose(w, [0, 2, 1, 3, 4, 5])
+    return tf.reshape(w, [KERNEL + 1, KERNEL + 1, *w.shape[4:]])[1:, 1:]
 
 
 def _upsample_by_product(x, w):
@@ -81,13 +123,25 @@ def _weight_gradient(big, small):
     """Gradient of the weights between big [B, 2H, 2W, in] and small [B, H, W, out] -> [5, 5, in, out]."""
     sizes, height = [KERNEL, KERNEL, big.shape[3], small.shape[3]], big.shape[1]
     is_middle = SMALL < height <= 2 * SMALL and big.dtype == tf.bfloat16
-    if (_on_cpu() and height <= SMALL) or (is_middle and _has_amx()):  # 18 ms, with AMX 7, instead of 43
+    multiplies = _multiplies(height, big.shape[0]) or (_on_cpu() and height <= SMALL) or (is_middle and _has_amx())
+    if multiplies:  # on a CPU 18 ms, with AMX 7, instead of 43
         gradient = tf.matmul(_patches(big), tf.reshape(small, [-1, small.shape[3]]), transpose_a=True)
         return tf.reshape(gradient, sizes)
     if _on_cpu() and is_middle:  # 16x16x128 by 8x8x256: 18 ms instead of 26
         return _weight_gradient_by_convolution(big, small)
+    if big.shape[3] <= IMAGE and _on_gpu_by_xla():
+        blocks = tf.nn.space_to_depth(big, STRIDE)
+        return _out_of_blocks(_weight_gradient_of_library(blocks, small, 3, 1))
+    return _weight_gradient_of_library(big, small, KERNEL, STRIDE)
+
+
+def _weight_gradient_of_library(big, small, kernel, stride):
     return tf.raw_ops.Conv2DBackpropFilter(
-        input=big, filter_sizes=sizes, out_backprop=small, strides=[1, STRIDE, STRIDE, 1], padding="SAME"
+        input=big,
+        filter_sizes=[kernel, kernel, big.shape[3], small.shape[3]],
+        out_backprop=small,
+        strides=[1, stride, stride, 1],
+        padding="SAME",
     )
 
 
@@ -98,17 +152,35 @@ def _weight_gradient_by_convolution(big, small):
     return tf.transpose(gradient[:, :KERNEL, :KERNEL], [1, 2, 0, 3])
 
 
-def _patches(x):
-    """What each position of a convolution sees: x [B, 2H, 2W, C] -> [B * H * W, 5 * 5 * C]."""
+def _patches(x, kernel=KERNEL, stride=STRIDE):
+    """What each position of a convolution sees: x [B, H, W, C] -> [B * H/stride * W/stride, kernel * kernel * C]."""
     _, height, width, channels = x.shape
-    rows, columns = (STRIDE * tf.range(n // STRIDE)[:, None] + tf.range(KERNEL) for n in (height, width))
-    places = rows[:, None, :, None] * (width + 3) + columns[:, None, :]  # [H, W, 5, 5]
-    x = tf.reshape(_pad_as_same(x), [-1, (height + 3) * (width + 3), channels])
-    return tf.reshape(tf.gather(x, tf.reshape(places, [-1]), axis=1), [-1, KERNEL * KERNEL * channels])
+    more = kernel - stride  # pixels of padding along each axis
+    rows, columns = (stride * tf.range(n // stride)[:, None] + tf.range(kernel) for n in (height, width))
+    places = rows[:, None, :, None] * (width + more) + columns[:, None, :]  # [H, W, kernel, kernel]
+    x = tf.reshape(_pad_as_same(x, more), [-1, (height + more) * (width + more), channels])
+    return tf.reshape(tf.gather(x, tf.reshape(places, [-1]), axis=1), [-1, kernel * kernel * channels])
 
 
-def _pad_as_same(x):
-    return tf.pad(x, [[0, 0], [1, 2], [1, 2], [0, 0]])
+def _product(patches, w, height, width):
+    """Patches times weights [kernel, kernel, in, out] -> [B, height, width, out]."""
+    y = tf.matmul(patches, tf.reshape(w, [patches.shape[1], w.shape[3]]))
+    return tf.reshape(y, [-1, height, width, w.shape[3]])
+
+
+def _pad_as_same(x, more=KERNEL - STRIDE):
+    return tf.pad(x, [[0, 0], [1, more - 1], [1, more - 1], [0, 0]])
+
+
+def _multiplies(height, batch):
+    """Whether a convolution whose larger map has this height is a product, for a batch of this size, or None."""
+    if _on_gpu_by_xla():
+        return height <= SMALL or (batch or FEW + 1) <= FEW
+    return height <= SMALL and _has_amx()
+
+
+def _on_gpu_by_xla():
+    return _for_xla and not _on_cpu()
 
 
 def _on_cpu():

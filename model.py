@@ -8,6 +8,7 @@ clocks.
 
 import tensorflow as tf
 
+import kernels
 from ops import PER_REPLICA, BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu, mean_over_replicas
 
 ADAM_BETA2 = 0.999  # TF1's AdamOptimizer defaults, which the original kept
@@ -146,7 +147,7 @@ class DCGAN(tf.Module):
         average, as in the original
     seed: the initial weights and the stream of z follow from it
     precision: "float32" or "bfloat16", of convolutions and matrix products; everything else is float32
-    xla: compile the update with XLA
+    xla: compile the update with XLA; None: no
 
     Raises ValueError for a wrong image_size.
     """
@@ -166,7 +167,7 @@ class DCGAN(tf.Module):
         ema=None,
         seed=0,
         precision="float32",
-        xla=False,
+        xla=None,
         name=None,
     ):
         super().__init__(name=name)
@@ -178,14 +179,15 @@ class DCGAN(tf.Module):
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
         self.g_ema = Generator(image_size, z_dim, gf_dim, c_dim, seed, precision) if ema else None  # starts as G does
-        self.compiled_update = tf.function(self.update, autograph=False, jit_compile=xla or None)
+        update = kernels.for_xla(bool(xla))(self.update)
+        self.compiled_update = tf.function(update, autograph=False, jit_compile=xla or None)
         self.compiled_sampler = tf.function(lambda z: self.sampler(z), autograph=False)
 
     def draw_z(self, batch_size, step):
         """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step)."""
         with tf.device("CPU:0"):
             seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        return tf.random.stateless_uniform([batch_size, self.z_dim], seed, -1.0, 1.0)
+            return tf.random.stateless_uniform([batch_size, self.z_dim], seed, -1.0, 1.0)
 
     def train_step(self, images, z=None):
         """One batch: one D update, then g_steps G updates, all on the same z.

@@ -45,14 +45,16 @@ INSTEAD = {  # flags of bamos/dcgan-completion.tensorflow and carpedm20/DCGAN-te
 
 
 def flags():
-    """The command line: a flag for each setting in training/settings.py, --no_flip, --preset, --check and
-    --name."""
+    """The command line: a flag for each setting in training/settings.py, --no_flip, --no_xla, --preset, --check
+    and --name."""
     parser = Parser(__doc__, EXITS, INSTEAD)
     groups = add_settings(parser, TrainSettings, GROUPS)
     add_flag(groups["training"], "preset", one_of(*PRESETS), None, "settings to start from, which other flags "
         "change one by one: " + "; ".join(map(described, PRESETS)))  # fmt: skip
     groups["data"].add_argument("--no_flip", action="store_false", dest="flip", default=False, help="do not mirror, "
         "though --preset would")  # fmt: skip
+    groups["training"].add_argument("--no_xla", action="store_false", dest="xla", default=None, help="do not compile "
+        "the update with XLA: the first batch comes sooner, and the others take longer")  # fmt: skip
     add_flag(groups["data"], "check", None, False, "read every file and list the broken ones, without training")
     folders = "name of the run, for --checkpoint_dir checkpoints/NAME --sample_dir samples/NAME --log_dir logs/NAME"
     add_flag(groups["output"], "name", NAME, None, folders)

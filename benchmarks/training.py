@@ -25,8 +25,9 @@ def on_one_batch(batch_size, dim, precision, strategy=None, xla=False):
     replicas = Replicas(batch_size, strategy, xla)
     with replicas.strategy.scope():
         dcgan = DCGAN(gf_dim=dim, df_dim=dim, precision=precision, xla=xla)
-    images = replicas.to_devices(timing.noise(batch_size, 64, 64, 3)[replicas.local_rows])
-    return lambda: replicas.train_step(dcgan, images, 0)[0]["d_loss"]
+    images, z = (timing.noise(batch_size, *shape)[replicas.local_rows] for shape in ((64, 64, 3), (dcgan.z_dim,)))
+    inputs = replicas.to_devices(images), replicas.to_devices(z), tf.constant(1.0)
+    return lambda: replicas.train_step(dcgan, *inputs)[0]["d_loss"]
 
 
 def matrix_product(dtype, side):

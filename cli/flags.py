@@ -49,7 +49,7 @@ def add_flag(parser, name, kind, default, help, alias=None, required=False):
     """
     names = ["--" + name] + ([alias] if alias else [])
     if kind is None:
-        parser.add_argument(*names, action="store_true", help=help)
+        parser.add_argument(*names, action="store_true", default=default, help=help)
         return
     shown = "" if default in (None, "") else f" (default: {default})"
     parser.add_argument(

@@ -17,8 +17,8 @@ def choose(deterministic, names, cluster, xla):
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     warn_of_cards(gpus)
-    if xla and gpus:
-        gpu_help.check_libdevice()
+    if xla and gpus and (missing := gpu_help.why_no_xla()):
+        raise UserError(f"--xla: {missing}; or leave --xla out")
     if tasks:
         return machines.join(tasks, me), describe(gpus, None, tasks)
     tf.zeros([])  # starts the devices
@@ -77,6 +77,21 @@ def describe(gpus, strategy, tasks=None):
         if strategy and not tasks:
             here = f"{strategy.num_replicas_in_sync} logical devices of a {here}"
     return here + (f", and {len(tasks) - 1} more machines" if tasks and tasks[1:] else "")
+
+
+def use_xla(asked, deterministic, strategy):
+    """Whether XLA compiles the update, and why not, in words, where that is news -> (bool, str or None).
+
+    asked: --xla, --no_xla (False), or None: on one GPU, where it can work
+    """
+    if asked is not None or not tf.config.get_visible_devices("GPU"):
+        return bool(asked), None
+    if strategy:
+        return False, "it works on one device only"
+    if deterministic:
+        return False, "--deterministic, since it chooses its kernels by their speed"
+    missing = gpu_help.why_no_xla()
+    return not missing, missing
 
 
 def fast_bfloat16():

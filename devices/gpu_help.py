@@ -7,8 +7,6 @@ import os
 import re
 import site
 
-from errors import UserError
-
 # There where a driver is; the last is WSL's
 DRIVERS = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"]
 SYSTEM = ["/usr/local/cuda*/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"]
@@ -85,14 +83,15 @@ def card_warning(name, capability, build):
     )
 
 
-def check_libdevice():
-    """Refuse --xla where XLA would not find libdevice, of which it needs functions such as tanh. Raises UserError."""
+def why_no_xla():
+    """Why XLA can't work here: it finds no libdevice, of which it needs functions such as tanh. None where it does."""
     flag = re.search(r"--xla_gpu_cuda_data_dir=(\S+)", os.environ.get("XLA_FLAGS", ""))
     tops = [flag[1]] if flag else []
     tops += [os.path.join(top, "nvidia", "cuda_nvcc") for top in package_folders()]
     tops += ["/usr/local/cuda*", "/opt/cuda", "./cuda_sdk_lib", "."]
-    if not any(glob.glob(os.path.join(top, "nvvm", "libdevice", "libdevice.10.bc")) for top in tops):
-        raise UserError(
-            "--xla: XLA needs libdevice.10.bc, and finds none; type: pip install 'nvidia-cuda-nvcc-cu12>=12.5,<13', "
-            "or, where CUDA is elsewhere: export XLA_FLAGS=--xla_gpu_cuda_data_dir=/path/to/cuda; or leave --xla out"
-        )
+    if any(glob.glob(os.path.join(top, "nvvm", "libdevice", "libdevice.10.bc")) for top in tops):
+        return None
+    return (
+        "XLA needs libdevice.10.bc, and finds none; type: pip install 'nvidia-cuda-nvcc-cu12>=12.5,<13', "
+        "or, where CUDA is elsewhere: export XLA_FLAGS=--xla_gpu_cuda_data_dir=/path/to/cuda"
+    )

@@ -35,19 +35,27 @@ class Replicas:
         self.share = batch_size // self.number
         self.local_rows = slice(ids[0] * self.share, (ids[-1] + 1) * self.share)
 
-    def batches(self, data, start, stop):
-        """The batches of data, an ImageData, from position start to stop, on the devices of this process."""
-        return data.batches(start, stop, rows=self.local_rows, to_device=self.to_devices)
+    def inputs(self, dcgan, data, start, stop, offset=0, rate=lambda position: 1.0):
+        """Yield what train_step takes, from position start to stop in data, an ImageData, on this process's devices.
 
-    def train_step(self, dcgan, images, step, rate=1.0):
-        """Train on a batch of `batches` with the z of this step -> (losses, outputs) as DCGAN.update returns them.
+        offset: the step less the position
+        rate: a function of the position, the factor of the learning rates
 
-        rate: factor of the learning rates
+        Threads make them ahead: a copy to a GPU waits until the GPU has done what it was given before.
+        """
+
+        def on_devices(images, position):
+            z = dcgan.draw_z(self.batch_size, position + offset).numpy()[self.local_rows]
+            return self.to_devices(images), self.to_devices(z), tf.constant(rate(position), tf.float32)
+
+        return data.batches(start, stop, rows=self.local_rows, finish=on_devices)
+
+    def train_step(self, dcgan, images, z, rate):
+        """Train on what `inputs` yields -> (losses, outputs) as DCGAN.update returns them.
 
         The outputs are each replica's own rows; `gather` collects them.
         """
-        z = self.to_devices(dcgan.draw_z(self.batch_size, step)[self.local_rows])
-        losses, outputs = self.strategy.run(dcgan.compiled_update, (images, z, tf.constant(rate, tf.float32)))
+        losses, outputs = self.strategy.run(dcgan.compiled_update, (images, z, rate))
         return self.first_of(losses), outputs
 
     def to_devices(self, rows):

@@ -84,11 +84,14 @@ def set_up(deterministic=False, names=None, cluster=None, xla=False):
     names: a number of GPUs, or names such as GPU:0,GPU:2 or CPU:0,CPU:1 (logical devices, for a trial);
         None: all GPUs, or the CPU
     cluster: the text of TF_CONFIG, for several machines
-    xla: whether XLA will compile, for which a GPU needs more files
+    xla: whether XLA compiles, for which a GPU needs more files; None: where it can
 
     The strategy is None for one device. Raises UserError for devices or files that are missing.
     """
     machine.check_processor()
+    if xla is not False:
+        # Else XLA tries hundreds of Triton's kernels for each product of matrices, for two minutes
+        os.environ["XLA_FLAGS"] = f"--xla_gpu_enable_triton_gemm=false {os.environ.get('XLA_FLAGS', '')}".strip()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we report errors ourselves
     with quiet(), light_keras():
         from devices import choice  # which imports TensorFlow

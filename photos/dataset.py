@@ -217,15 +217,16 @@ class ImageData:
         images[mirrored] = images[mirrored, :, ::-1]
         return images
 
-    def batches(self, start, stop, rows=slice(None), to_device=np.asarray):
+    def batches(self, start, stop, rows=slice(None), finish=lambda images, position: images):
         """Yield batches, or those rows of each, from position start to stop, counted from the start of epoch 0.
 
-        Each is float32 [batch_size, image_size, image_size, c_dim] in [-1, 1], moved by `to_device`.
-        Threads read them ahead. Raises UserError if too many files do not decode.
+        Each is what `finish` makes of float32 [batch_size, image_size, image_size, c_dim] in [-1, 1] and
+        its position. Threads read them ahead. Raises UserError if too many files do not decode.
         """
 
         def read(position):
-            return to_device(utils.transform(self.batch(*divmod(position, self.batches_per_epoch), rows)))
+            images = utils.transform(self.batch(*divmod(position, self.batches_per_epoch), rows))
+            return finish(images, position)
 
         ahead = collections.deque()
         with ThreadPoolExecutor(AHEAD) as pool:

@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class RunLog:
         self.summaries.start(run.step, dataclasses.asdict(config), reals)
         self.progress = Progress("training", last, done=run.position, stays=True, every=10 * MINUTE)
         self.watch = Watch(self.progress.say, config)
+        self.thread, self.writing = ThreadPoolExecutor(1), None
         self.restart_clock()
         self.estimated = False
 
@@ -43,6 +45,7 @@ class RunLog:
         return self
 
     def __exit__(self, *_error):
+        self.thread.shutdown()
         self.progress.close()
         self.summaries.close()
 
@@ -51,8 +54,8 @@ class RunLog:
         self.logged_at, self.logged_position = time.monotonic(), self.run.position
 
     def losses(self, losses, outputs):
-        """Log the losses and outputs of the batch just trained, as DCGAN.update returns them."""
-        run, losses = self.run, {name: float(value) for name, value in losses.items()}
+        """Log the losses, {name: number}, and the outputs, as DCGAN.update returns them, of the batch just trained."""
+        run = self.run
         batches = run.position - self.logged_position
         each = (time.monotonic() - self.logged_at) / max(batches, 1)
         rate = run.config.batch_size / max(each, 1e-9)
@@ -83,9 +86,23 @@ class RunLog:
             self.progress.say(f"evaluation at step {self.run.step:,}: {shown}{left}")
 
     def samples(self, images):
-        """Log what Run.sample returned."""
-        self.summaries.images(self.run.step, utils.merge(images))
-        self.watch.samples(self.run.step, images)
+        """Log what Run.sample returned, in a thread, since to encode a grid takes longer than many batches on a GPU.
+
+        Raises what `wait` does, for the samples before.
+        """
+        self.wait()
+        self.writing = self.thread.submit(self._samples, images, self.run.step, self.run.position)
+
+    def _samples(self, images, step, position):
+        self.run.write_grid(images, position)
+        self.summaries.images(step, utils.merge(images))
+        self.watch.samples(step, images)
+
+    def wait(self):
+        """Wait until the samples are written. Raises OSError or SaveError, if they can't be."""
+        writing, self.writing = self.writing, None
+        if writing:
+            writing.result()
 
     def farewell(self, stopped_by):
         """Say how the run ended and what to type next. stopped_by: a signal, or 0. Returns the exit code."""

@@ -39,10 +39,12 @@ def train(config, device="", strategy=None, evaluate=None):
     """
     if config.precision == "auto":
         config = dataclasses.replace(config, precision="bfloat16" if choice.fast_bfloat16() else "float32")
+    xla, why = choice.use_xla(config.xla, config.deterministic, strategy)
+    config = dataclasses.replace(config, xla=xla or config.xla)
     replicas = Replicas(config.batch_size, strategy, config.xla)
     with contextlib.nullcontext() if replicas.alone else machines.joined(replicas):
         data = open_data(config)
-        for line in [*data.describe(), *describe_devices(config, device, replicas)]:
+        for line in [*data.describe(), *describe_devices(config, device, replicas, why)]:
             print(line)
         run = open_run(config, data, replicas)
         last = config.epoch * data.batches_per_epoch
@@ -71,10 +73,10 @@ def train_batches(run, log, data, replicas, evaluate=None):
     with shared or Interruption(STOPPING) as interruption, run.saving_on_error():
         if should_evaluate(run.step):
             log.evaluation(run.evaluate(evaluate))  # which a killed run may not have come to
-        for images in replicas.batches(data, run.position, last):
-            factor = rate_factor(config.lr_decay, run.position, last)
+        rate = functools.partial(rate_factor, config.lr_decay, last=last)
+        for inputs in replicas.inputs(run.dcgan, data, run.position, last, run.step - run.position, rate):
             # model.DCGAN.update: D, then G twice
-            losses, outputs = replicas.train_step(run.dcgan, images, run.step, factor)
+            losses, outputs = replicas.train_step(run.dcgan, *inputs)
             run.advance()
             log.progress.advance()
 
@@ -83,6 +85,7 @@ def train_batches(run, log, data, replicas, evaluate=None):
             ends = done or signal
             save = should_save(run.step) or should_evaluate(run.step) or ends
             if should_log(run.step) or should_sample(run.step) or save:
+                losses = {name: float(value) for name, value in losses.items()}
                 run.check_finite(losses)
             if should_log(run.step) or ends:
                 log.losses(losses, replicas.gather(outputs))
@@ -93,6 +96,7 @@ def train_batches(run, log, data, replicas, evaluate=None):
             if should_evaluate(run.step) and not signal:
                 log.evaluation(run.evaluate(evaluate))
             if ends:
+                log.wait()
                 return signal
 
 
@@ -152,9 +156,13 @@ def outlook(config, images, batches_per_epoch):
         )
 
 
-def describe_devices(config, device, replicas):
-    """Yield lines that say what trains, and in which precision."""
+def describe_devices(config, device, replicas, why):
+    """Yield lines that say what trains, in which precision, and whether XLA compiles it, or why not."""
     yield f"training in {config.precision} on {device}"
+    if config.xla:
+        yield "XLA compiles the update; the first batch takes half a minute"
+    elif why:
+        yield f"not compiled by XLA: {why}"
     if replicas.number > 1:
         yield f"{replicas.number} replicas, each with {replicas.share} of every batch's {config.batch_size} images"
     if config.precision == "bfloat16" and not choice.fast_bfloat16():

@@ -64,7 +64,7 @@ class TrainSettings(NetworkSettings):
     seed: int = train(
         0, whole(0, 2**31 - 1), "seed of the initial weights, z, the order of images and mirroring", defines=True
     )
-    xla: bool = train(False, None, "compile the update with XLA, for a GPU; slower on a CPU")
+    xla: bool = train(None, None, "compile the update with XLA, also on a CPU, which gets slower (default: on one GPU)")
     devices: str = train(
         None, DEVICES, "how many GPUs to use, or which, such as GPU:0,GPU:2 (default: all; CPU:0,CPU:1 are two logical "
         "devices, for a trial)")  # fmt: skip
@@ -108,11 +108,11 @@ class TrainSettings(NetworkSettings):
         """What differs from `saved`, an earlier run's settings as a dict.
 
         Returns two lists of lines: the differences that make it another run, and those that are
-        allowed. Output folders and --step are not compared.
+        allowed. Output folders, --step and --xla, which the device may have chosen, are not compared.
         """
         defining, allowed = [], []
         for field in dataclasses.fields(self):
-            if field.name in ("step", "init_from", *self.outputs()):
+            if field.name in ("step", "init_from", "xla", *self.outputs()):
                 continue
             before, now = saved.get(field.name, field.default), getattr(self, field.name)
             if field.name == "dataset":

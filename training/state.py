@@ -44,14 +44,16 @@ class Run:
         rng = np.random.default_rng([config.seed, 0, 2])  # [seed, n] is the key of picture n and of epoch n
         sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
-        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
-        with tf.device("CPU:0"):  # {path: reason} of the broken files, as JSON
-            self.bad = tf.Variable("{}", dtype=tf.string, trainable=False)
+        with tf.device("CPU:0"):  # where to write a number does not wait for a GPU
+            self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+            self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
+            self.bad = tf.Variable("{}", dtype=tf.string, trainable=False)  # {path: reason} of broken files, as JSON
         parts = dict(dcgan=self.dcgan, sample_z=self.sample_z, epoch=self.epoch, idx=self.idx, bad=self.bad)
         self.checkpoints = Checkpoints(config.checkpoint_dir, config.max_to_keep, self.read_only, **parts)
         self.weights = weights = [v for v in self.dcgan.variables if v.dtype.is_floating]
-        self.are_finite = tf.function(lambda: tf.stack([tf.reduce_all(tf.math.is_finite(w)) for w in weights]))
+        self.are_finite = tf.function(
+            lambda: tf.stack([tf.reduce_all(tf.math.is_finite(w)) for w in weights]), jit_compile=config.xla or None
+        )
         self.restore(initial)
 
     def restore(self, initial):
@@ -101,11 +103,11 @@ class Run:
         self.epoch.assign(epoch)
         self.idx.assign(idx)
 
-    def check_finite(self, losses=()):
+    def check_finite(self, losses=None):
         """Raise NotFiniteError unless all losses ({name: number}) and all weights are finite numbers."""
-        numbers = {name: float(value) for name, value in dict(losses).items()}
-        wrong = [f"{name} is {value}" for name, value in numbers.items() if not math.isfinite(value)]
-        wrong += [f"{weight.name} is not finite" for weight, good in zip(self.weights, self.are_finite()) if not good]
+        wrong = [f"{name} is {value}" for name, value in (losses or {}).items() if not math.isfinite(value)]
+        good = self.are_finite().numpy()
+        wrong += [f"{weight.name} is not finite" for weight, fine in zip(self.weights, good) if not fine]
         if not wrong:
             return
         kept = self.checkpoints.history
@@ -140,18 +142,13 @@ class Run:
             raise
 
     def sample(self):
-        """Draw G(sample_z), and write it as a grid under the name of the batch just trained.
+        """Draw G(sample_z) -> uint8 [SAMPLES, image_size, image_size, c_dim]."""
+        return utils.inverse_transform(self.dcgan.sample(self.sample_z))
 
-        Returns uint8 [SAMPLES, image_size, image_size, c_dim]. Raises OSError.
-        """
-        images = utils.inverse_transform(self.dcgan.sample(self.sample_z))
-        self.write_grid(images)
-        return images
-
-    def write_grid(self, images):
-        """Write images as the grid of the batch just trained."""
+    def write_grid(self, images, position):
+        """Write images as the grid of the batch trained last at a position. Raises OSError."""
         folder = self.config.sample_dir
-        self.last_grid = gallery.grid_path(folder, *divmod(self.position - 1, self.batches_per_epoch))
+        self.last_grid = gallery.grid_path(folder, *divmod(position - 1, self.batches_per_epoch))
         utils.save_image(utils.merge(images), self.last_grid)
         gallery.write_index(folder)
 
@@ -185,7 +182,7 @@ class Follower(Run):
     def record(self):
         """Write nothing."""
 
-    def write_grid(self, images):
+    def write_grid(self, images, position):
         """Write nothing."""
 
     def evaluate(self, measure):

@@ -490,10 +490,10 @@ def test_with_lr_decay_the_rates_fall_and_the_weights_move_less(tiny, capsys):
         data = loop.open_data(config)
         replicas = loop.Replicas(config.batch_size)
         opened = loop.open_run(config, data, replicas)
-        for images in replicas.batches(data, 0, 12):
+        rate = functools.partial(loop.rate_factor, config.lr_decay, last=12)
+        for inputs in replicas.inputs(opened.dcgan, data, 0, 12, rate=rate):
             weights.append(opened.dcgan.generator.h0.matrix.numpy())
-            rate = loop.rate_factor(config.lr_decay, opened.position, 12)
-            replicas.train_step(opened.dcgan, images, opened.step, rate)
+            replicas.train_step(opened.dcgan, *inputs)
             steps.append(np.abs(opened.dcgan.generator.h0.matrix.numpy() - weights[-1]).mean())
             opened.advance()
         opened.checkpoints.lock.close()
