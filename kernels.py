@@ -10,11 +10,10 @@ compute the same sums:
 On a CPU, some of oneDNN's kernels are slow. The times below are those of a batch of 64, 8x8x256 by 4x4x512,
 in bfloat16, on two cores of an AMD EPYC with AVX512-BF16 and of an Intel Xeon with AMX.
 
-On a GPU, XLA replays the products of a step with all that lies between them as one CUDA graph, which a
-convolution of cuDNN would cut, so small batches take products only. In large ones cuDNN is faster, but for two
-kinds of layers: XLA does not recognise the gradients of convolutions between 8x8 and 4x4 maps (it swaps the
-operands where the kernel is larger than the map) and takes a slow or, in bfloat16, a hopeless kernel; and
-cuDNN wastes most of its time where there are only the 3 channels of an image.
+On a GPU, XLA takes cuDNN's convolutions, but for two kinds of layers. It does not recognise the gradients of
+those between 8x8 and 4x4 maps, since it swaps the operands where the kernel is larger than the map, and takes a
+kernel that is up to a hundred times slower. And cuDNN's take twice as long as need be where there are only the 3
+channels of an image.
 """
 
 import contextlib
@@ -26,7 +25,6 @@ import tensorflow as tf
 KERNEL = 5  # 5x5 kernels, stride 2, SAME padding everywhere, as in the original's conv2d
 STRIDE = 2
 SMALL = 8  # height of the larger map, up to which products of matrices are faster
-FEW = 128  # images in a batch, up to which XLA on a GPU takes products only
 IMAGE = 4  # channels of an image, at most
 
 _for_xla = False  # whether XLA will compile what is traced
@@ -57,7 +55,7 @@ def transposed_conv(x, w):
 
 def _downsample(x, w):
     """The convolution without its gradient."""
-    if _multiplies(x.shape[1], x.shape[0]):  # on a CPU with AMX: 6 ms instead of 12
+    if _multiplies(x.shape[1]):  # on a CPU with AMX: 6 ms instead of 12
         return _product(_patches(x), w, x.shape[1] // STRIDE, x.shape[2] // STRIDE)
     if x.shape[3] <= IMAGE and _on_gpu_by_xla():
         return tf.nn.conv2d(tf.nn.space_to_depth(x, STRIDE), _in_blocks(w), 1, "SAME")
@@ -67,7 +65,7 @@ def _downsample(x, w):
 def _upsample(x, w):
     """The transposed convolution without its gradient: x [B, H, W, in], w [5, 5, out, in] -> [B, 2H, 2W, out]."""
     batch, height, width, out = tf.shape(x)[0], x.shape[1] * STRIDE, x.shape[2] * STRIDE, w.shape[2]
-    multiplies = _multiplies(height, x.shape[0])
+    multiplies = _multiplies(height)
     if multiplies and _on_cpu():  # 9 ms instead of 19
         return _upsample_by_product(x, w)
     if multiplies or (out <= IMAGE and (_on_cpu() or _on_gpu_by_xla())):  # images: oneDNN takes twice as long
@@ -123,7 +121,7 @@ def _weight_gradient(big, small):
     """Gradient of the weights between big [B, 2H, 2W, in] and small [B, H, W, out] -> [5, 5, in, out]."""
     sizes, height = [KERNEL, KERNEL, big.shape[3], small.shape[3]], big.shape[1]
     is_middle = SMALL < height <= 2 * SMALL and big.dtype == tf.bfloat16
-    multiplies = _multiplies(height, big.shape[0]) or (_on_cpu() and height <= SMALL) or (is_middle and _has_amx())
+    multiplies = _multiplies(height) or (_on_cpu() and height <= SMALL) or (is_middle and _has_amx())
     if multiplies:  # on a CPU 18 ms, with AMX 7, instead of 43
         gradient = tf.matmul(_patches(big), tf.reshape(small, [-1, small.shape[3]]), transpose_a=True)
         return tf.reshape(gradient, sizes)
@@ -172,11 +170,9 @@ def _pad_as_same(x, more=KERNEL - STRIDE):
     return tf.pad(x, [[0, 0], [1, more - 1], [1, more - 1], [0, 0]])
 
 
-def _multiplies(height, batch):
-    """Whether a convolution whose larger map has this height is a product, for a batch of this size, or None."""
-    if _on_gpu_by_xla():
-        return height <= SMALL or (batch or FEW + 1) <= FEW
-    return height <= SMALL and _has_amx()
+def _multiplies(height):
+    """Whether a convolution whose larger map has this height is a product of matrices."""
+    return height <= SMALL and (_on_gpu_by_xla() or _has_amx())
 
 
 def _on_gpu_by_xla():
