@@ -8,8 +8,7 @@ clocks.
 
 import tensorflow as tf
 
-import kernels
-from ops import PER_REPLICA, BatchNorm, Conv2D, Conv2DTranspose, Linear, lrelu, mean_over_replicas
+from ops import PER_REPLICA, BatchNorm, Conv2D, Conv2DTranspose, Linear, for_xla, lrelu, mean_over_replicas
 
 ADAM_BETA2 = 0.999  # TF1's AdamOptimizer defaults, which the original kept
 ADAM_EPSILON = 1e-8
@@ -179,7 +178,7 @@ class DCGAN(tf.Module):
         self.g_optim = Adam(self.generator.trainable_variables, g_learning_rate or learning_rate, beta1)
         self.d_optim = Adam(self.discriminator.trainable_variables, d_learning_rate or learning_rate, beta1)
         self.g_ema = Generator(image_size, z_dim, gf_dim, c_dim, seed, precision) if ema else None  # starts as G does
-        update = kernels.for_xla(bool(xla))(self.update)
+        update = for_xla(bool(xla))(self.update)
         self.compiled_update = tf.function(update, autograph=False, jit_compile=xla or None)
         self.compiled_sampler = tf.function(lambda z: self.sampler(z), autograph=False)
 

@@ -12,7 +12,7 @@ import zlib
 import tensorflow as tf
 
 import kernels
-from kernels import KERNEL
+from kernels import KERNEL, for_xla  # noqa: F401, model.py takes it from here
 
 STDDEV = 0.02  # of initial weights: DCGAN paper, section 4; the original's default
 BN_EPSILON = 1e-5  # the original's batch_norm(epsilon=1e-5, momentum=0.9)

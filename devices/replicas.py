@@ -41,14 +41,15 @@ class Replicas:
         offset: the step less the position
         rate: a function of the position, the factor of the learning rates
 
-        Threads make them ahead: a copy to a GPU waits until the GPU has done what it was given before.
+        Threads make them ahead, for a GPU more of them: each copy waits until it has done what it was given before.
         """
+        more = dict(ahead=8) if tf.config.list_logical_devices("GPU") else {}
 
         def on_devices(images, position):
             z = dcgan.draw_z(self.batch_size, position + offset).numpy()[self.local_rows]
             return self.to_devices(images), self.to_devices(z), tf.constant(rate(position), tf.float32)
 
-        return data.batches(start, stop, rows=self.local_rows, finish=on_devices)
+        return data.batches(start, stop, rows=self.local_rows, finish=on_devices, **more)
 
     def train_step(self, dcgan, images, z, rate):
         """Train on what `inputs` yields -> (losses, outputs) as DCGAN.update returns them.

@@ -217,24 +217,24 @@ class ImageData:
         images[mirrored] = images[mirrored, :, ::-1]
         return images
 
-    def batches(self, start, stop, rows=slice(None), finish=lambda images, position: images):
+    def batches(self, start, stop, rows=slice(None), finish=lambda images, position: images, ahead=AHEAD):
         """Yield batches, or those rows of each, from position start to stop, counted from the start of epoch 0.
 
         Each is what `finish` makes of float32 [batch_size, image_size, image_size, c_dim] in [-1, 1] and
-        its position. Threads read them ahead. Raises UserError if too many files do not decode.
+        its position. So many threads read them ahead. Raises UserError if too many files do not decode.
         """
 
         def read(position):
             images = utils.transform(self.batch(*divmod(position, self.batches_per_epoch), rows))
             return finish(images, position)
 
-        ahead = collections.deque()
-        with ThreadPoolExecutor(AHEAD) as pool:
-            for position in range(start, stop + AHEAD):
+        coming = collections.deque()
+        with ThreadPoolExecutor(ahead) as pool:
+            for position in range(start, stop + ahead):
                 if position < stop:
-                    ahead.append(pool.submit(read, position))
-                if position >= start + AHEAD:
-                    yield ahead.popleft().result()
+                    coming.append(pool.submit(read, position))
+                if position >= start + ahead:
+                    yield coming.popleft().result()
 
 
 def align_command(dataset):
