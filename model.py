@@ -184,9 +184,10 @@ class DCGAN(tf.Module):
 
     def draw_z(self, batch_size, step):
         """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step)."""
-        with tf.device("CPU:0"):
-            seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-            return tf.random.stateless_uniform([batch_size, self.z_dim], seed, -1.0, 1.0)
+        with tf.device("CPU:0"):  # one operation, not tf.random's several: each costs a tenth of a millisecond
+            seed = [self.seed, int(step)]
+            uniform = tf.raw_ops.StatelessRandomUniform(shape=[batch_size, self.z_dim], seed=seed).numpy()
+            return tf.constant(2 * uniform - 1)
 
     def train_step(self, images, z=None):
         """One batch: one D update, then g_steps G updates, all on the same z.

@@ -212,9 +212,14 @@ class ImageData:
     def batch(self, epoch, idx, rows=slice(None)):
         """Batch idx of an epoch, or those rows of it: uint8 [batch_size, image_size, image_size, c_dim]."""
         indices = self.order(epoch)[idx][rows]
-        images = np.stack([self.image(index) for index in indices])
+        if len(self.cached) == len(self.photos) and self.cached[indices].all():
+            images = self.cache[indices]
+        else:
+            images = np.stack([self.image(index) for index in indices])
         mirrored = self.mirrored(epoch)[indices]
-        images[mirrored] = images[mirrored, :, ::-1]
+        backwards = np.arange(images[0, 0].size).reshape(images[0, 0].shape)[::-1].ravel()
+        rows = images.reshape(*images.shape[:2], -1)  # whose bytes NumPy mirrors in half the time of [:, :, ::-1]
+        rows[mirrored] = rows[mirrored][..., backwards]
         return images
 
     def batches(self, start, stop, rows=slice(None), finish=lambda images, position: images, ahead=AHEAD):

@@ -44,10 +44,10 @@ class Run:
         rng = np.random.default_rng([config.seed, 0, 2])  # [seed, n] is the key of picture n and of epoch n
         sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
-        with tf.device("CPU:0"):  # where to write a number does not wait for a GPU
-            self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-            self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
-            self.bad = tf.Variable("{}", dtype=tf.string, trainable=False)  # {path: reason} of broken files, as JSON
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)  # these two at each save
+        self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
+        with tf.device("CPU:0"):  # {path: reason} of the broken files, as JSON
+            self.bad = tf.Variable("{}", dtype=tf.string, trainable=False)
         parts = dict(dcgan=self.dcgan, sample_z=self.sample_z, epoch=self.epoch, idx=self.idx, bad=self.bad)
         self.checkpoints = Checkpoints(config.checkpoint_dir, config.max_to_keep, self.read_only, **parts)
         self.weights = weights = [v for v in self.dcgan.variables if v.dtype.is_floating]
@@ -99,9 +99,6 @@ class Run:
         """Count one more batch."""
         self.step += 1
         self.position += 1
-        epoch, idx = divmod(self.position, self.batches_per_epoch)
-        self.epoch.assign(epoch)
-        self.idx.assign(idx)
 
     def check_finite(self, losses=None):
         """Raise NotFiniteError unless all losses ({name: number}) and all weights are finite numbers."""
@@ -126,6 +123,12 @@ class Run:
     def save(self):
         """Write a checkpoint of this step. Raises SaveError."""
         self.bad.assign(json.dumps(self.data.bad, sort_keys=True))
+        self._save_but_bad()
+
+    def _save_but_bad(self):
+        epoch, idx = divmod(self.position, self.batches_per_epoch)
+        self.epoch.assign(epoch)
+        self.idx.assign(idx)
         self.checkpoints.save(self.step)
 
     @contextlib.contextmanager
@@ -138,7 +141,7 @@ class Run:
         except (UserError, OSError):
             if self.step:
                 self.check_finite()
-                self.checkpoints.save(self.step)  # not self.save: a resume would skip the files that broke just now
+                self._save_but_bad()  # a resume would skip the files that broke just now
             raise
 
     def sample(self):
