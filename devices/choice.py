@@ -95,11 +95,13 @@ def use_xla(asked, deterministic, strategy):
 
 
 def fast_bfloat16():
-    """Whether bfloat16 is the faster precision: on a CPU with AVX512-BF16 or AMX.
+    """Whether bfloat16 is known to be faster and as good: on a CPU with AVX512-BF16 or AMX.
 
-    Not on a GPU: from Ampere on, float32 runs in TF32 there, and at the default batch size it was the faster one
-    (docs/speed.md).
+    On a GPU with XLA it is faster too, but what it does to the faces has not been measured there.
     """
-    if tf.config.get_visible_devices("GPU"):
-        return False
-    return bool(kernels.cpu_flags() & {"avx512_bf16", "amx_bf16"})
+    return not tf.config.get_visible_devices("GPU") and bool(kernels.cpu_flags() & {"avx512_bf16", "amx_bf16"})
+
+
+def slow_bfloat16():
+    """Whether bfloat16 is the slower precision: on a CPU that does not multiply it in hardware."""
+    return not tf.config.get_visible_devices("GPU") and not fast_bfloat16()

@@ -76,7 +76,9 @@ def command_in_new_folders(config):
     words = ["./train-dcgan.py"]
     for field in sorted(dataclasses.fields(config), key=lambda field: field.name != "dataset"):
         value = getattr(config, field.name)
-        if value != field.default and field.name not in ("step", "xla", *config.outputs()) and not isinstance(value, list):
+        if field.name in ("step", "xla", *config.outputs()) or isinstance(value, list):
+            continue
+        if value != field.default:
             words += [f"--{field.name}"] + ([] if value is True else [str(value)])
     return shlex.join([*words, "--name", name])
 

@@ -245,3 +245,40 @@ def test_auto_takes_bfloat16_where_it_is_fast_and_says_so(tiny, monkeypatch, cap
     taken = "bfloat16" if fast else "float32"
     assert f"training in {taken} on" in capsys.readouterr().out
     assert files.read_settings(config.checkpoint_dir)["precision"] == taken
+
+
+def test_xla_is_chosen_on_one_gpu_and_the_line_says_why_not(monkeypatch):
+    from devices import choice
+
+    gpus = ["GPU:0"]
+    monkeypatch.setattr(choice.tf.config, "get_visible_devices", lambda kind: gpus)
+    monkeypatch.setattr(choice.gpu_help, "why_no_xla", lambda: None)
+    assert choice.use_xla(None, False, None) == (True, None)
+    assert choice.use_xla(False, False, None) == (False, None)  # --no_xla
+    assert choice.use_xla(None, False, "a strategy") == (False, "it works on one device only")
+    assert choice.use_xla(None, True, None)[1].startswith("--deterministic")
+    monkeypatch.setattr(choice.gpu_help, "why_no_xla", lambda: "XLA needs libdevice.10.bc, and finds none")
+    assert choice.use_xla(None, False, None) == (False, "XLA needs libdevice.10.bc, and finds none")
+    assert choice.use_xla(True, True, None) == (True, None)  # choose() has refused it, where it can't work
+    gpus.clear()
+    assert choice.use_xla(None, False, None) == (False, None)
+
+
+def test_a_run_from_before_xla_chose_itself_resumes_without_a_word_of_it(tiny, capsys):
+    import dataclasses
+    import json
+
+    from runs import files
+    from training import loop
+
+    config = tiny()
+    loop.train(config)
+    path = os.path.join(config.checkpoint_dir, files.SETTINGS)
+    with open(path) as file:
+        settings = json.load(file)
+    with open(path, "w") as file:
+        json.dump(settings | {"xla": False}, file)
+    capsys.readouterr()
+    loop.train(dataclasses.replace(config, epoch=2))
+    printed = capsys.readouterr().out
+    assert "--xla" not in printed and "XLA" not in printed

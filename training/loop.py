@@ -165,7 +165,7 @@ def describe_devices(config, device, replicas, why):
         yield f"not compiled by XLA: {why}"
     if replicas.number > 1:
         yield f"{replicas.number} replicas, each with {replicas.share} of every batch's {config.batch_size} images"
-    if config.precision == "bfloat16" and not choice.fast_bfloat16():
-        yield "on this device, expect bfloat16 to be slower than float32; on a GPU it pays from --batch_size 1024 on"
+    if config.precision == "bfloat16" and choice.slow_bfloat16():
+        yield "on this device, expect bfloat16 to be slower than float32"
     if config.precision == "float32" and choice.fast_bfloat16():
         yield "it multiplies bfloat16 in hardware: --precision bfloat16 takes about half the time"
