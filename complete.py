@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Complete photos: fill a hole with what a trained network finds plausible.
 
-    ./complete.py --checkpoint_dir checkpoints --maskType center data/your-dataset/aligned
-    ./complete.py --align --blend party.jpg
+    ./complete.py --align --blend party.jpg                         # finds the face in the photo
+    ./complete.py --maskType left data/your-dataset/aligned         # faces that are aligned already
+    ./complete.py --mask scratch.png --align --restarts 4 my-photos # a hole that you have drawn
 
-Photos of any size are cropped to their central square and resized to the network's image size. --align
-finds the face in each photo, aligns it, and puts the completed face back into the whole photo. Faces that
-align_faces.py has aligned need no flag. --outDir receives overview.png, before.png, masked.png, completed/
-(a grid every --outInterval iterations, and each photo's last completion), hats_imgs/ (G(z) alone) and
-logs/ (the losses of each photo).
+The network knows aligned faces only: --align finds the face in each photo, aligns it, and puts the
+completed face back into the whole photo. Without it, the central square of each photo is taken, resized
+to the network's image size. --outDir receives overview.png (all photos: whole, hidden, completed),
+before.png, masked.png, completed/ (a grid every --outInterval iterations, and each photo's last
+completion), hats_imgs/ (G(z) alone) and logs/ (the losses of each photo).
 """
 
 import cli.program

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Measure how good a trained network's faces are, against real ones.
 
-    ./evaluate.py --checkpoint_dir checkpoints --dataset data/your-dataset/aligned
-    ./evaluate.py --checkpoint_dir checkpoints --dataset data/your-dataset/aligned --steps all
+    ./evaluate.py --dataset data/your-dataset/aligned
+    ./evaluate.py --name demo --dataset data/demo/aligned --n 500     # a run with a name, faster
+    ./evaluate.py --dataset data/your-dataset/aligned --steps all     # each checkpoint, as curves
 
 Prints a table, and writes it beside the checkpoint as evaluation-STEP.json, with a sheet of samples,
 each beside the training face nearest to it, evaluation-STEP.png. docs/evaluation.md explains the numbers.
+The first time takes a minute or two on two cores, each further checkpoint half a minute.
 """
 
 import os

@@ -3,30 +3,25 @@
 
     ./explore.py interpolate --seeds 3,7,12 --out between/
     ./explore.py arithmetic --plus 3,7,9 --minus 1,4,5 --plus2 2,8,11 --out sums/
-    ./explore.py walk --coordinates 0-9 --seeds 3,7 --out walk/
     ./explore.py progress --out progress/
+    ./explore.py walk --coordinates 0-9 --seeds 3,7 --out walk/
     ./explore.py project photo.jpg --align --out me/
     ./explore.py direction --plus 3,7,9 --minus 1,4,5 --out smile.npz
     ./explore.py directions
     ./explore.py edit --z me/z.npz --direction smile --out edited/
 
-interpolate moves z from picture to picture, in a straight line and along the arc, and writes strips,
-frames and looping GIFs. arithmetic takes the mean z of some pictures, subtracts that of others, adds
-that of a third group (smiling woman - neutral woman + neutral man), and draws the figure that papers
-print. walk varies coordinates of z one at a time from -1 to 1, and writes a grid and a GIF of each.
-progress makes a GIF of the sample grids that a training run has written. project searches the z whose
-picture is nearest to a photo, and writes both side by side, and z. direction is the difference of two
-means. directions finds those that have names, such as smile and turn, by measuring faces, and keeps
-them beside the checkpoint. edit moves z along a direction, from less to more, and writes a strip and a
-GIF. Pictures have the numbers that they have in generate.py; where numbers go, .npz files with z may go
-too.
+Pictures have the numbers that they have in generate.py; where numbers go, .npz files with z may go too.
+./explore.py COMMAND --help shows the flags of a command.
 """
+
+import difflib
 
 import cli.program
 from cli.flags import Parser, add_flag, check_empty, check_writable
 from cli.kinds import text, whole
 from cli.settings import add_settings
 from devices import start
+from errors import UserError
 from photos.finding import photos_at
 from runs.naming import add_network_flags, use_name
 from runs.network import describe, find_network
@@ -34,14 +29,14 @@ from sampling.settings import ProjectionSettings
 
 gallery, exploring = cli.program.Later("runs.gallery"), cli.program.Later("sampling.exploring")
 COMMANDS = {
-    "interpolate": "move from picture to picture, in a straight line and along the arc",
-    "arithmetic": "add and subtract the means of groups of pictures",
-    "progress": "show how the sample grids of a run changed, as a GIF",
-    "walk": "vary coordinates of z, one at a time, from -1 to 1",
-    "project": "find the z whose picture is nearest to a photo",
-    "direction": "the difference of the means of two groups of pictures, for edit",
-    "directions": "find what makes faces smile, turn, look up ..., with names for edit",
-    "edit": "move z along a direction, from less to more",
+    "interpolate": "move from picture to picture, in a straight line and along the arc: strips, frames and GIFs",
+    "arithmetic": "add and subtract the means of groups of pictures: smiling woman - woman + man",
+    "progress": "show how the sample grids of a training run changed, as a GIF",
+    "walk": "vary coordinates of z, one at a time, from -1 to 1: a grid and a GIF of each",
+    "project": "find the generated face closest to a photo, and its z",
+    "direction": "take the difference of the means of two groups of pictures, for edit",
+    "directions": "find what makes faces smile, turn, look up ..., by measuring faces; kept beside the checkpoint",
+    "edit": "move z along a direction, from less to more: a strip and a GIF",
 }
 SWITCHES = ("--debug", "--align")  # flags without a value
 GROUPS = {"plus": "the first", "minus": "the second", "plus2": "the third"}
@@ -50,10 +45,11 @@ GROUPS = {"plus": "the first", "minus": "the second", "plus2": "the third"}
 def flags():
     """The command line."""
     parser = Parser(__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     numbers, file, add = text("LIST"), text("FILE"), add_flag
     for name, help in COMMANDS.items():
-        command = commands.add_parser(name, help=help, description=help)
+        example = next(line for line in __doc__.splitlines() if f"py {name} " in line + " ")
+        command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.\n\n{example}")
         add_network_flags(command, step=name != "progress", own=name == "progress")
         if name == "direction":
             add(command, "out", file, None, "the .npz file to write (required)", required=True)
@@ -89,11 +85,18 @@ def flags():
 
 
 def command_first(arguments):
-    """The arguments with the command before the flags, where flags came first: --name demo interpolate ..."""
+    """The arguments with the command before the flags, where flags came first: --name demo interpolate ...
+
+    Raises UserError where the first argument is no command.
+    """
     for at, argument in enumerate(arguments):
         is_value = at and arguments[at - 1].startswith("-") and arguments[at - 1] not in SWITCHES
         if argument in COMMANDS and not is_value:
             return [argument, *arguments[:at], *arguments[at + 1 :]]
+    if words := [word for word in arguments[:1] if not word.startswith("-")]:
+        near = difflib.get_close_matches(words[0], COMMANDS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(COMMANDS)}"
+        raise UserError(f"{words[0]}: no such command; {hint}")
     return arguments
 
 

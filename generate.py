@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Draw pictures with a trained network.
 
-    ./generate.py --checkpoint_dir checkpoints --n 1000 --out faces/
-    ./generate.py --checkpoint_dir checkpoints --seeds 3,7,10-20 --grid sheet.png
+    ./generate.py --n 1000 --out faces/                        # 1,000 PNG files
+    ./generate.py --name demo --n 100 --rank --grid best.png   # one sheet, the best first
+    ./generate.py --seeds 3,7,10-20 --grid some.png            # these pictures alone
 
 Needs only the checkpoint folder of a training run, or one with a TF1 checkpoint of the original
 repository. Picture i of a seed is always the same.
@@ -25,19 +26,20 @@ def flags():
     """The command line."""
     parser = Parser(__doc__)
     add_network_flags(parser)
+    drawn, written = parser.add_argument_group("what to draw"), parser.add_argument_group("what to write")
     add, file, folder = add_flag, text("FILE"), text("DIR")
-    add(parser, "n", whole(1, 10**7), 64, "draw pictures 0 to N-1")
-    add(parser, "seed", whole(0), 0, "seed of the pictures")
-    add(parser, "seeds", text("LIST"), None, "draw the pictures with these numbers instead, such as 3,7,10-20")
-    add(parser, "z", file, None, "take the z of an .npz file instead")
+    add(drawn, "n", whole(1, 10**7), 64, "draw pictures 0 to N-1")
+    add(drawn, "seed", whole(0), 0, "seed of the pictures")
+    add(drawn, "seeds", text("LIST"), None, "draw the pictures with these numbers instead, such as 3,7,10-20")
+    add(drawn, "z", file, None, "take the z of an .npz file instead")
     ranked = "order the pictures: first those in which dlib's detector finds a face, then by the discriminator's score"
-    add(parser, "rank", None, False, ranked)
-    add(parser, "out", folder, None, "write each picture as a PNG into this folder, which must be empty or new")
-    add(parser, "grid", file, None, "write all pictures as one PNG")
-    add(parser, "numbers", None, False, "draw each picture's number below it in the grid")
-    add(parser, "columns", whole(1), None, "columns of the grid (default: about a square)")
-    add(parser, "save_z", file, None, "write the z of the pictures to an .npz file")
-    add(parser, "export", text("DIR|FILE.onnx"), None, "write the generator as a SavedModel into this new folder, "
+    add(drawn, "rank", None, False, ranked)
+    add(written, "out", folder, None, "write each picture as a PNG into this folder, which must be empty or new")
+    add(written, "grid", file, None, "write all pictures as one PNG")
+    add(written, "numbers", None, False, "draw each picture's number below it in the grid")
+    add(written, "columns", whole(1), None, "columns of the grid (default: about a square)")
+    add(written, "save_z", file, None, "write the z of the pictures to an .npz file")
+    add(written, "export", text("DIR|FILE.onnx"), None, "write the generator as a SavedModel into this new folder, "
         "or as an ONNX file")  # fmt: skip
     return parser
 

@@ -3,10 +3,25 @@
 import argparse
 import difflib
 import os
+import textwrap
 
 from errors import UserError
 
 EXITS = "0 done, 1 failed, 2 bad usage or data, 129, 130 or 143 interrupted (SIGHUP, Ctrl-C, SIGTERM)"
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help texts without the other names that flags have for the sake of old commands."""
+
+    def __init__(self, prog):
+        super().__init__(prog)
+        self._action_max_length = 20  # at least, so that all scripts look alike
+
+    def _format_action_invocation(self, action):
+        if not action.option_strings or action.dest == "help":
+            return super()._format_action_invocation(action)
+        value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        return action.option_strings[0] + value
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,11 +32,25 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, description, exits=EXITS, instead=None, **keywords):
-        layout = argparse.RawDescriptionHelpFormatter
-        epilog = f"Exit codes: {exits}."
-        super().__init__(description=description, epilog=epilog, formatter_class=layout, allow_abbrev=False, **keywords)
+        epilog = textwrap.fill(f"Exit codes: {exits}.", 98)
+        super().__init__(
+            description=description, epilog=epilog, formatter_class=Formatter, allow_abbrev=False, add_help=False,
+            **keywords,
+        )  # fmt: skip
         self.instead = instead or {}
-        self.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+        self._positionals.title = "arguments"
+        self.general = self.add_argument_group("general")
+        self.general.add_argument("-h", "--help", action="help", help="show this text")
+        self.general.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+
+    def format_help(self):
+        """The help text: a usage line of what is required, then the groups of flags, the general one last."""
+        needed = [action for action in self._actions if action.required and action.option_strings]
+        needed += [action for action in self._actions if not action.option_strings]
+        words = [" ".join([*action.option_strings[:1], action.metavar or action.dest]) for action in needed]
+        self.usage = " ".join(["%(prog)s", *words, "[options]"])
+        self._action_groups.sort(key=lambda group: group is self.general)
+        return super().format_help()
 
     def error(self, message):
         """Raise UserError, where argparse would print the usage and exit."""

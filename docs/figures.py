@@ -5,10 +5,11 @@
     python -m docs.figures --sample_dir samples --log_dir logs --history
     python -m docs.figures --sample_dir samples --article samples/article --second samples/celeba
     python -m docs.figures --sample_dir samples/demo --demo
+    python -m docs.figures --teaser
 
 The first draws the last grid, and what the network can do; the second how a run went, with a GIF of its grids;
-the third the last grid beside that of a run as the article has it, and one of another data set. Writes into
-docs/images. No photo gets into them: every face is generated, or drawn by photos/demo.py.
+the third the last grid beside that of a run as the article has it, and one of another data set; the last puts
+parts of these together for the README. Writes into docs/images. No photo gets into them: every face is generated, or drawn by photos/demo.py.
 """
 
 import glob
@@ -41,6 +42,7 @@ SERIOUS = ("--minus", "3,11,24,30,35,46,60,66,72,73,74,79,101,106,111,117")
 EDITED = "30,35,46,56,79,101"
 COMPLETED = 16  # pictures of seed 1, with their middles hidden
 COLOURS = 96  # of the GIF, which is to stay below 1 MB
+FACE = 64  # pixels
 GAP = 8  # white pixels between pictures
 
 
@@ -53,6 +55,7 @@ def flags():
     add_flag(parser, "article", text("DIR"), None, "samples of a run as the article has it, to draw beside")
     add_flag(parser, "second", text("DIR"), None, "samples of a run on another data set")
     add_flag(parser, "demo", None, False, "draw only the demo's picture, from --sample_dir")
+    add_flag(parser, "teaser", None, False, "draw only the README's first picture, from the others")
     add_flag(parser, "out", text("DIR"), os.path.join("docs", "images"), "folder for the pictures")
     return parser
 
@@ -153,9 +156,33 @@ def draw_history(options):
     report(path)
 
 
+def enlarged(picture, rows, columns, scale=2, block=0):
+    """Faces of one of the 4x4 blocks of a picture, with enlarged pixels: those of some rows and columns."""
+    left = block * (4 * FACE + GAP)
+    faces = [
+        [picture[FACE * row : FACE * (row + 1), left + FACE * column : left + FACE * (column + 1)] for column in columns]
+        for row in rows
+    ]
+    return np.concatenate([np.concatenate(row, 1) for row in faces]).repeat(scale, 0).repeat(scale, 1)
+
+
+def draw_teaser(out):
+    """Holes and completions, samples, and two faces after each of the EPOCHS."""
+    completed, samples, epochs = (read(out, f"{name}.jpg") for name in ("complete", "samples", "epochs"))
+    holes = np.concatenate([enlarged(completed, [0], range(3), block=block) for block in (1, 2)])
+    strip = beside(*(enlarged(epochs, [0], range(2), block=block) for block in range(len(EPOCHS))))
+    faces = enlarged(samples, range(2), range(5))
+    between = np.full([len(holes), strip.shape[1] - holes.shape[1] - faces.shape[1], 3], 255, np.uint8)
+    gap = np.full([GAP, strip.shape[1], 3], 255, np.uint8)
+    save(np.concatenate([np.concatenate([holes, between, faces], 1), gap, strip]), out, "teaser.jpg")
+
+
 def main(arguments):
     """Draw them. Returns the exit code."""
     options = flags().parse_args(arguments)
+    if options.teaser:
+        draw_teaser(options.out)
+        return 0
     if bool(options.article) != bool(options.second):
         raise UserError("--article and --second: give both; they are drawn together")
     final = final_grid(options.sample_dir)

@@ -20,7 +20,7 @@ def flag_table(script, command=""):
         commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
         parser = commands.choices[command]
     lines = ["| flag | default | what it does |", "|---|---|---|"]
-    for action in parser._actions:
+    for action in (action for group in parser._action_groups for action in group._group_actions):
         if action.option_strings and action.dest not in ("help", "debug"):
             name = f"{action.option_strings[0]} {action.metavar or ''}".strip().replace("|", "\\|")
             default = "" if action.default in (None, "") or action.default is False else f"`{action.default}`"

@@ -21,10 +21,11 @@ def add_network_flags(parser, step=True, own=False):
             "; while it holds no run, networks/faces, which comes with the project" if os.path.isdir(INCLUDED) else ""
         )
         what += f" (default: {default}{included})"
-    add_flag(parser, "checkpoint_dir", text("DIR"), default if own else None, what, alias="--checkpointDir")
-    add_flag(parser, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME")
+    group = parser.add_argument_group("which network")
+    add_flag(group, "name", NAME, None, "name of the run, for --checkpoint_dir checkpoints/NAME")
+    add_flag(group, "checkpoint_dir", text("DIR"), default if own else None, what, alias="--checkpointDir")
     if step:
-        add_flag(parser, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")
+        add_flag(group, "step", whole(1), None, "step of an earlier checkpoint (default: the newest)")
 
 
 def use_name(options, arguments):

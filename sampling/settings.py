@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cli.kinds import one_of, real, text, whole
 from cli.settings import Settings, setting
 
-GROUPS = ("search", "Adam", "Hamiltonian Monte Carlo", "as in the original")
+GROUPS = ("what is hidden", "results", "search", "Adam", "Hamiltonian Monte Carlo", "only for old commands")
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,31 @@ class SearchSettings(Settings):
 class CompletionSettings(SearchSettings):
     """What is hidden, how z is searched, and where the results go."""
 
-    outDir: str = setting("completions", text("DIR"), "folder for the results, new or empty")
+    outDir: str = setting("completions", text("DIR"), "folder for the results, new or empty", "results")
     maskType: str = setting(
         "center",
         one_of("random", "center", "left", "full", "grid", "lowres"),
         "what is hidden. random: a fifth of the pixels; center: the middle; left: the left half; full: nothing; grid: "
         "all but every fourth pixel in each direction; lowres: all but the means of 8x8 blocks",
+        "what is hidden",
     )
-    centerScale: float = setting(0.25, real(0, 0.5), "where the hidden middle begins, as a share of the side")
-    mask: str = setting(None, text("FILE"), "a mask of your own: a picture, black where the photo is hidden")
+    centerScale: float = setting(
+        0.25, real(0, 0.5), "where the hidden middle begins, as a share of the side", "what is hidden"
+    )
+    mask: str = setting(
+        None, text("FILE"), "a mask of your own: a picture, black where the photo is hidden", "what is hidden"
+    )
     align: bool = setting(
-        False, None, "find and align the face in each photo first, and put the completed face back into the photo"
+        False,
+        None,
+        "find and align the face in each photo first, and put the completed face back into the photo",
+        "results",
     )
-    blend: bool = setting(False, None, "fill the hole without a seam (Poisson blending)")
+    blend: bool = setting(False, None, "fill the hole without a seam (Poisson blending)", "results")
     precision: str = setting(
-        "float32", one_of("float32", "bfloat16"), "number format of convolutions and matrix products"
+        "float32", one_of("float32", "bfloat16"), "number format of convolutions and matrix products", "search"
     )
-    imgSize: int = setting(None, whole(1), "leave it out; must be the network's image size", "as in the original")
+    imgSize: int = setting(None, whole(1), "leave it out; must equal the network's image size", "only for old commands")
 
 
 @dataclass(frozen=True)

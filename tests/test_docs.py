@@ -66,8 +66,12 @@ def test_commands_name_flags_that_exist(path):
             assert flag in known, line
 
 
-def test_the_chinese_readmes_commands_are_those_of_the_english_pages():
-    english = "\n".join(read(path) for path in PAGES if path != "README.zh.md")
-    commands = re.findall(r"^    (.+)$", read("README.zh.md"), re.MULTILINE)
-    assert len(commands) >= 6
-    assert [command for command in commands if command not in english] == []
+def test_the_chinese_readmes_commands_are_those_of_the_english_one():
+    def commands(path):
+        lines = re.findall(r"^    (.+)$", read(path), re.MULTILINE)
+        return {line.split("  #")[0].strip() for line in lines if not line.strip().startswith(("@", "title", "author"))}
+
+    english, chinese = commands("README.md"), commands("README.zh.md")
+    assert len(chinese) >= 15
+    assert chinese - english == {"make page ARGS='--name demo'"}  # in a sentence there
+    assert not [line for line in english - chinese if re.match(r"\./|make |source |tensorboard ", line)]

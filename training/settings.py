@@ -15,8 +15,8 @@ from errors import UserError
 from runs.network import is_included
 from runs.settings import NetworkSettings
 
-data, train, output = (functools.partial(setting, group=group) for group in ("data", "training", "output"))
-GROUPS = ("data", "training", "network", "output")
+GROUPS = ("common", "data", "training", "network", "output")
+common, data, train, output = (functools.partial(setting, group=group) for group in GROUPS if group != "network")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrainSettings(NetworkSettings):
     Names and defaults are those of bamos/dcgan-completion.tensorflow, where it has the setting.
     """
 
-    dataset: str = data(
+    dataset: str = common(
         None,
         FOLDER,
         "folder of images, searched recursively, or a container of images (.rec, .zip, .tar, "
@@ -49,7 +49,7 @@ class TrainSettings(NetworkSettings):
         "memory), on (all) or off")  # fmt: skip
     max_bad: float = data(0.01, SHARE, "stop when more than this share of the files is broken")
 
-    epoch: int = train(25, whole(1), "passes over the data, those before a resume included")
+    epoch: int = common(25, whole(1), "passes over the data in all, with those already done")
     batch_size: int = train(64, SIZE, "images per batch", defines=True)
     learning_rate: float = train(2e-4, RATE, "learning rate of both Adam optimizers")
     d_learning_rate: float = train(None, RATE, "the discriminator's learning rate (default: --learning_rate)")
