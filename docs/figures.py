@@ -9,7 +9,8 @@
 
 The first draws the last grid, and what the network can do; the second how a run went, with a GIF of its grids;
 the third the last grid beside that of a run as the article has it, and one of another data set; the last puts
-parts of these together for the README. Writes into docs/images. No photo gets into them: every face is generated, or drawn by photos/demo.py.
+parts of these together for the README. Writes into docs/images. No photo gets into
+them: every face is generated, or drawn by photos/demo.py.
 """
 
 import glob
@@ -160,7 +161,10 @@ def enlarged(picture, rows, columns, scale=2, block=0):
     """Faces of one of the 4x4 blocks of a picture, with enlarged pixels: those of some rows and columns."""
     left = block * (4 * FACE + GAP)
     faces = [
-        [picture[FACE * row : FACE * (row + 1), left + FACE * column : left + FACE * (column + 1)] for column in columns]
+        [
+            picture[FACE * row : FACE * (row + 1), left + FACE * column : left + FACE * (column + 1)]
+            for column in columns
+        ]
         for row in rows
     ]
     return np.concatenate([np.concatenate(row, 1) for row in faces]).repeat(scale, 0).repeat(scale, 1)

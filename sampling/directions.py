@@ -7,6 +7,7 @@ pictures. What does not work on unseen z is dropped.
 
 import hashlib
 import os
+import re
 from collections import namedtuple
 
 import numpy as np
@@ -32,10 +33,12 @@ LEAST, MOST_OTHER = 1.0, 0.3  # the same, at least, and of every other measure a
 class Directions(namedtuple("Directions", "names vectors changes persons")):
     """Named directions of a network's z.
 
-    names: list of str, some of landmarks.MEASURES
+    names: list of str, some of landmarks.MEASURES, and the user's own
     vectors: float32 [K, z_dim]; z + t * vector, t from -1 to 1, then clipped to [-1, 1]
     changes: float32 [K, len(MEASURES)], by how many standard deviations each measure moves from t = -1 to t = 1
     persons: float32 [K], the mean distance of dlib's features between the two ends
+
+    The last two are NaN for the user's own.
     """
 
     def vector(self, name):
@@ -43,6 +46,15 @@ class Directions(namedtuple("Directions", "names vectors changes persons")):
         if name not in self.names:
             raise UserError(f"--direction {name}: neither a file nor one of {', '.join(self.names)}")
         return self.vectors[self.names.index(name)]
+
+    def with_own(self, name, vector):
+        """These, and one of the user's own. Raises UserError for a name that is taken, or that a flag can't take."""
+        if name in self.names or not re.fullmatch(r"\w[\w-]{0,19}", name):
+            taken = "there is one already" if name in self.names else "a name has up to 20 letters, digits, - and _"
+            raise UserError(f"{name or 'no name'}: {taken}")
+        unknown = np.full([1, len(landmarks.MEASURES)], np.nan, np.float32)
+        vectors, changes = np.vstack([self.vectors, vector[None]]), np.vstack([self.changes, unknown])
+        return Directions([*self.names, name], vectors, changes, np.append(self.persons, unknown[0, :1]))
 
 
 def find(dcgan):

@@ -129,7 +129,8 @@ def directions(options, network):
     print("from less to more, in standard deviations of each measure; person: the distance of dlib's features")
     print("".join(f"{word:>9}" for word in ("", *MEASURES, "person")))
     for name, changes, person in zip(found.names, found.changes, found.persons):
-        print(f"{name:>9}" + "".join(f"{number:9.2f}" for number in (*changes, person)))
+        numbers = ("-" if np.isnan(number) else f"{number:.2f}" for number in (*changes, person))
+        print(f"{name:>9}" + "".join(f"{number:>9}" for number in numbers))
     if options.out:
         z = latents.draw(0, range(STRIPS), dcgan.z_dim)
         for name, vector in zip(found.names, found.vectors):

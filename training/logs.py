@@ -69,7 +69,7 @@ class RunLog:
                 f"Epoch: [{epoch:2d}] [{idx:4d}/{run.batches_per_epoch:4d}] time: {took:4.4f}, "
                 f"d_loss: {losses['d_loss']:.8f}, g_loss: {losses['g_loss']:.8f}"
             )
-        self.progress.name(f"Epoch {epoch + 1}/{run.config.epoch}")
+        self.progress.name(f"Epoch [{epoch}/{run.config.epoch}]")  # from 0, as in the lines and file names
         self.progress.text = f"d_loss {losses['d_loss']:.3f} g_loss {losses['g_loss']:.3f} {rate:.0f} images/s"
         self.summaries.scalars(run.step, losses, outputs, images_per_second=rate)
         self.watch.losses(run.step, losses)

@@ -133,7 +133,8 @@ class Callbacks:
         """Put the face on the right into a box -> the boxes, its picture, and whether the next buttons work."""
         boxes = {**boxes, BOXES[box]: slid(vectors, z, amounts)}
         picture = generation.generate(self.dcgan(run), boxes[BOXES[box]][None])[0]
-        ready = gr.Button(interactive=len(boxes) == len(BOXES)), gr.Slider(interactive={"A", "B"} <= boxes.keys())
+        two = {"A", "B"} <= boxes.keys()
+        ready = gr.Button(interactive=len(boxes) == len(BOXES)), gr.Slider(interactive=two), gr.Button(interactive=two)
         return boxes, picture, *ready
 
     def combine(self, run, boxes):
@@ -143,6 +144,17 @@ class Callbacks:
     def between(self, run, boxes, t):
         """A face on the arc from A to B -> what `start` returns."""
         return self.start(run, latents.slerp(boxes["A"], boxes["B"], t), f"{t:.0%} of the way from A to B.")
+
+    def keep(self, run, boxes, name):
+        """Keep A - B as a slider with a name -> what to say, an empty name, and what `open` returns of the sliders."""
+        if not {"A", "B"} <= boxes.keys():
+            refuse("Put faces into A and B first.")
+        if len(self.networks[run].sliders()[0]) == SLIDERS:
+            refuse(f"There are {SLIDERS} sliders already.")
+        with on_the_page():
+            self.networks[run].keep(name.strip(), (boxes["A"] - boxes["B"]) / 2)
+        said = f"A slider for {name.strip()}; ./explore.py edit --direction {name.strip()} takes it too."
+        return said, "", *self.open(run)[3:]
 
     # A photo
 

@@ -109,23 +109,29 @@ class FacePanel:
                     self.buttons.append(gr.Button(f"Put into {name}", size="sm", interactive=False, min_width=80))
         combine = gr.Button("A - B + C", interactive=False)
         between = gr.Slider(0, 1, 0.5, step=0.02, label="From A to B", interactive=False)
+        with gr.Row():
+            name = gr.Textbox(placeholder="name, such as beard", show_label=False, max_lines=1, min_width=120)
+            keep = gr.Button("Keep A - B as a slider", interactive=False, min_width=120)
         self.all = [self.z, self.picture, self.link, self.said, *self.buttons, *self.sliders]
-        self.emptied = [boxes, *shown, combine, between]
+        self.emptied = [boxes, *shown, combine, between, keep]
         moved = [self.vectors, self.z, *self.sliders]
         moving = dict(fn=calls.moved, inputs=[run, *moved], outputs=[self.picture, self.link], **LATEST)
         gr.on([slider.input for slider in self.sliders], **moving)
         for number, button in enumerate(self.buttons):
             button.click(
                 functools.partial(put, calls, number), [run, boxes, *moved],
-                [boxes, shown[number], combine, between], show_progress="hidden", **PRIVATE,
+                [boxes, shown[number], combine, between, keep], show_progress="hidden", **PRIVATE,
             )  # fmt: skip
         combine.click(calls.combine, [run, boxes], self.all, show_progress="hidden", **PRIVATE)
         between.input(calls.between, [run, boxes, between], self.all, **LATEST)
+        for event in (keep.click, name.submit):
+            event(calls.keep, [run, boxes, name], [self.said, name, self.find, self.vectors, *self.sliders], **PRIVATE)
         self.find.click(calls.find_directions, run, [self.said, self.find, self.vectors, *self.sliders], **PRIVATE)
 
     def empty(self):
         """The values of what belongs to one network."""
-        return {}, *[None] * len(BOXES), gr.Button(interactive=False), gr.Slider(interactive=False)
+        off = gr.Button(interactive=False)
+        return {}, *[None] * len(BOXES), off, gr.Slider(interactive=False), off
 
 
 def put(calls, number, run, boxes, *moved):

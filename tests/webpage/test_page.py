@@ -20,6 +20,7 @@ import pytest
 from conftest import ROOT, TINY, face_photo, run_script, train
 from PIL import Image
 
+from errors import UserError
 from runs.network import find_network
 from sampling import completion, directions, latents
 from sampling.settings import SearchSettings
@@ -166,6 +167,8 @@ def test_faces_are_picked_moved_and_mixed(browser, served):
         page.locator(f"#box{box} img").wait_for()
     page.get_by_role("button", name="A - B + C").click()
     page.get_by_text("A - B + C.", exact=True).wait_for()
+    page.get_by_role("button", name="Keep A - B as a slider").click()
+    page.get_by_text("give the sliders names first").first.wait_for()  # this network has none
     page.locator("input[type=range]").last.fill("1")
     page.get_by_text("100% of the way from A to B.").wait_for()
     assert src(page, "#chosen img") == src(page, "#boxB img")
@@ -309,8 +312,17 @@ def test_sliders_are_the_named_directions_where_there_are_some(trained, tmp_path
     assert not named and names[0] == "principal direction 1" and len(names) == len(vectors) == 6
     kept = directions.Directions(["smile", "mine"], np.eye(2, 8, dtype=np.float32), np.zeros([2, 8]), np.zeros(2))
     directions.save(find_network(folder), kept, directions.fingerprint(find_network(folder)))
-    names, vectors, named = NewestModel(folder).sliders()
+    model = NewestModel(folder)
+    names, vectors, named = model.sliders()
     assert named and names == ["smiling", "mine"]
+    model.keep("beard", np.full(8, 0.5, np.float32))
+    names, vectors, _ = NewestModel(folder).sliders()  # beside the checkpoint
+    assert names == ["smiling", "mine", "beard"] and (vectors[2] == 0.5).all()
+    for name, reason in (("beard", "there is one already"), ("", "no name"), ("../x", "letters, digits")):
+        with pytest.raises(UserError, match=reason):
+            model.keep(name, vectors[2])
+    with pytest.raises(UserError, match="give the sliders names first"):
+        NewestModel(trained).keep("beard", vectors[2])
 
 
 def test_a_network_with_fewer_numbers_than_sliders_is_moved(tmp_path, faces):
