@@ -93,10 +93,10 @@ def command_first(arguments):
         is_value = at and arguments[at - 1].startswith("-") and arguments[at - 1] not in SWITCHES
         if argument in COMMANDS and not is_value:
             return [argument, *arguments[:at], *arguments[at + 1 :]]
-    if words := [word for word in arguments[:1] if not word.startswith("-")]:
-        near = difflib.get_close_matches(words[0], COMMANDS, 1)
+    if arguments and not arguments[0].startswith("-"):
+        near = difflib.get_close_matches(arguments[0], COMMANDS, 1)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(COMMANDS)}"
-        raise UserError(f"{words[0]}: no such command; {hint}")
+        raise UserError(f"{arguments[0]}: no such command; {hint}")
     return arguments
 
 

@@ -6,11 +6,13 @@
     python -m docs.figures --sample_dir samples --article samples/article --second samples/celeba
     python -m docs.figures --sample_dir samples/demo --demo
     python -m docs.figures --teaser
+    python -m docs.figures --stages noise.png,grid.png,good.png
 
 The first draws the last grid, and what the network can do; the second how a run went, with a GIF of its grids;
-the third the last grid beside that of a run as the article has it, and one of another data set; the last puts
-parts of these together for the README. Writes into docs/images. No photo gets into
-them: every face is generated, or drawn by photos/demo.py.
+the third the last grid beside that of a run as the article has it, and one of another data set; the next to last
+puts parts of these together for the README; the last shows four faces of each of several grids, for
+docs/troubleshooting.md. Writes into docs/images. No photo gets into them: every face is generated, or drawn by
+photos/demo.py.
 """
 
 import glob
@@ -24,11 +26,13 @@ import cli.program
 import complete
 import explore
 import generate
+import utils
 from cli.flags import Parser, add_flag
 from cli.kinds import text
 from devices import start
 from errors import UserError
 from runs.gallery import find_grids
+from sampling.figures import CAPTION, captioned
 
 events = cli.program.Later("tensorboard.backend.event_processing.event_accumulator")
 tensors = cli.program.Later("tensorboard.util.tensor_util")
@@ -57,6 +61,7 @@ def flags():
     add_flag(parser, "second", text("DIR"), None, "samples of a run on another data set")
     add_flag(parser, "demo", None, False, "draw only the demo's picture, from --sample_dir")
     add_flag(parser, "teaser", None, False, "draw only the README's first picture, from the others")
+    add_flag(parser, "stages", text("FILES"), None, "draw only four faces of each of these grids, numbered")
     add_flag(parser, "out", text("DIR"), os.path.join("docs", "images"), "folder for the pictures")
     return parser
 
@@ -181,11 +186,22 @@ def draw_teaser(out):
     save(np.concatenate([np.concatenate([holes, between, faces], 1), gap, strip]), out, "teaser.jpg")
 
 
+def draw_stages(paths, out):
+    """Four faces of each of some grids, numbered from 1."""
+    corners = np.stack([read(path)[: 2 * FACE, : 2 * FACE] for path in paths])
+    corners = np.pad(corners, [(0, 0), (0, 0), (0, GAP), (0, 0)], constant_values=255)
+    numbers = [str(1 + number) for number in range(len(paths))]
+    save(utils.merge(captioned(corners, numbers, CAPTION, CAPTION), len(paths)), out, "stages.jpg")
+
+
 def main(arguments):
     """Draw them. Returns the exit code."""
     options = flags().parse_args(arguments)
     if options.teaser:
         draw_teaser(options.out)
+        return 0
+    if options.stages:
+        draw_stages(options.stages.split(","), options.out)
         return 0
     if bool(options.article) != bool(options.second):
         raise UserError("--article and --second: give both; they are drawn together")

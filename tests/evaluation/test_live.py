@@ -104,7 +104,7 @@ def test_a_pending_evaluation_removes_no_later_checkpoint(tiny, monkeypatch):
     def interrupted(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop.Replicas, "batches", interrupted)
+    monkeypatch.setattr(loop.Replicas, "inputs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         loop.train(tiny(epoch=2, checkpoint_every=4, evaluate_every=4, step=4), evaluate=numbers(0.5))
     assert files.latest_steps(config.checkpoint_dir) == [4, 8, 12]
