@@ -89,9 +89,10 @@ def set_up(deterministic=False, names=None, cluster=None, xla=False):
     The strategy is None for one device. Raises UserError for devices or files that are missing.
     """
     machine.check_processor()
-    if xla is not False:
+    flags = os.environ.get("XLA_FLAGS", "")
+    if xla is not False and "triton_gemm" not in flags:
         # Else XLA tries hundreds of Triton's kernels for each product of matrices, for two minutes
-        os.environ["XLA_FLAGS"] = f"--xla_gpu_enable_triton_gemm=false {os.environ.get('XLA_FLAGS', '')}".strip()
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_enable_triton_gemm=false".strip()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we report errors ourselves
     with quiet(), light_keras():
         from devices import choice  # which imports TensorFlow
