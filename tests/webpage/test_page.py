@@ -181,7 +181,9 @@ def test_faces_are_picked_moved_and_mixed(browser, served):
     page.close()
 
 
-def test_a_photo_is_edited_and_another_one_completed(browser, served, face):
+def test_a_photo_is_edited_and_another_one_completed(browser, served, face, tmp_path):
+    heif, heic = pytest.importorskip("pillow_heif"), tmp_path / "face.heic"
+    heif.from_pillow(Image.open(face).convert("RGB")).save(heic)  # as an iPhone's
     page = opened(browser, served)
     page.get_by_text("Edit a photo").click()
     upload(page, "#edit_upload", face)
@@ -190,7 +192,8 @@ def test_a_photo_is_edited_and_another_one_completed(browser, served, face):
     assert "data:image/png" in src(page, "#crop img")
     page.get_by_role("tab", name="Complete a photo").click()
     assert page.get_by_role("button", name="Complete", exact=True).is_disabled()
-    upload(page, "#hole_upload", face)
+    upload(page, "#hole_upload", heic)
+    page.get_by_text("The face that was found, aligned.").last.wait_for()
     start_to_complete(page)
     page.locator("#completed img").nth(1).wait_for()
     first = src(page, "#completed img >> nth=1")
