@@ -50,7 +50,7 @@ def flags():
     for name, help in COMMANDS.items():
         example = next(line for line in __doc__.splitlines() if f"py {name} " in line + " ")
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.\n\n{example}")
-        add_network_flags(command, step=name != "progress", own=name == "progress")
+        add_network_flags(command, step=name != "progress", own=name == "progress", tf1=name != "progress")
         if name == "direction":
             add(command, "out", file, None, "the .npz file to write (required)", required=True)
         elif name == "directions":

@@ -8,13 +8,14 @@ from errors import UserError
 from runs.network import INCLUDED
 
 
-def add_network_flags(parser, step=True, own=False):
+def add_network_flags(parser, step=True, own=False, tf1=True):
     """The flags of the scripts that use a trained network, or only its run.
 
     step: --step too
     own: a run of the user's is needed; else the network that comes with the project serves while there is none
+    tf1: a TF1 checkpoint will do
     """
-    what = "checkpoint folder of a training run, or folder with a TF1 checkpoint of the original"
+    what = "checkpoint folder of a training run" + (", or folder with a TF1 checkpoint of the original" if tf1 else "")
     default = "checkpoints"
     if not own:
         included = (
