@@ -87,16 +87,18 @@ def flags():
 def command_first(arguments):
     """The arguments with the command before the flags, where flags came first: --name demo interpolate ...
 
-    Raises UserError where the first argument is no command.
+    Raises UserError where something else stands there.
     """
     for at, argument in enumerate(arguments):
-        is_value = at and arguments[at - 1].startswith("-") and arguments[at - 1] not in SWITCHES
-        if argument in COMMANDS and not is_value:
+        before = arguments[at - 1] if at else ""
+        is_value = before.startswith("-") and before not in SWITCHES and "=" not in before
+        if argument.startswith("-") or is_value:
+            continue
+        if argument in COMMANDS:
             return [argument, *arguments[:at], *arguments[at + 1 :]]
-    if arguments and not arguments[0].startswith("-"):
-        near = difflib.get_close_matches(arguments[0], COMMANDS, 1)
+        near = difflib.get_close_matches(argument, COMMANDS, 1)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(COMMANDS)}"
-        raise UserError(f"{arguments[0]}: no such command; {hint}")
+        raise UserError(f"{argument}: no such command; {hint}")
     return arguments
 
 

@@ -65,16 +65,18 @@ def _downsample(x, w):
 def _upsample(x, w):
     """The transposed convolution without its gradient: x [B, H, W, in], w [5, 5, out, in] -> [B, 2H, 2W, out]."""
     batch, height, width, out = tf.shape(x)[0], x.shape[1] * STRIDE, x.shape[2] * STRIDE, w.shape[2]
-    multiplies = _multiplies(height)
-    if multiplies and _on_cpu():  # 9 ms instead of 19
+    multiplies, is_image = _multiplies(height), out <= IMAGE
+    if multiplies and _on_cpu() and not is_image:  # 9 ms instead of 19
         return _upsample_by_product(x, w)
-    if multiplies or (out <= IMAGE and (_on_cpu() or _on_gpu_by_xla())):  # images: oneDNN takes twice as long
+    if is_image and _on_cpu():  # oneDNN's kernel takes twice as long there
+        return _upsample_by_blocks(x, w)
+    if _on_gpu_by_xla() and (multiplies or is_image):
         return _upsample_by_blocks(x, w, multiplies)
     return tf.nn.conv2d_transpose(x, w, tf.stack([batch, height, width, out]), STRIDE, "SAME")
 
 
-def _upsample_by_blocks(x, w, multiplies):
-    """_upsample as a convolution of stride 1 that gives each pixel's 2x2 block as channels.
+def _upsample_by_blocks(x, w, multiplies=False):
+    """_upsample as a convolution of stride 1, or a product, that gives each pixel's 2x2 block as channels.
 
     Along one axis, SAME puts x[p] at y[2p - 1 + k] for tap k of w. So y[2p] has taps 3 and 1 of
     x[p - 1] and x[p], and y[2p + 1] has taps 4, 2 and 0 of x[p - 1], x[p] and x[p + 1]. That is _in_blocks
@@ -109,7 +111,7 @@ def _upsample_by_product(x, w):
 
 
 def _add_taps(taps):
-    """taps [N, H, M, 5, C] -> y [N, 2H, M, C]: y[2p - 1 + k] gets taps[p, k], as in _upsample_by_phases."""
+    """taps [N, H, M, 5, C] -> y [N, 2H, M, C]: y[2p - 1 + k] gets taps[p, k], as in _upsample_by_blocks."""
     down = tf.pad(taps[:, :-1], [[0, 0], [1, 0], [0, 0], [0, 0], [0, 0]])
     up = tf.pad(taps[:, 1:, :, 0], [[0, 0], [0, 1], [0, 0], [0, 0]])
     even = down[:, :, :, 3] + taps[:, :, :, 1]
@@ -171,7 +173,7 @@ def _pad_as_same(x, more=KERNEL - STRIDE):
 
 
 def _multiplies(height):
-    """Whether a convolution whose larger map has this height is a product of matrices."""
+    """Whether a convolution whose larger map has this height is a product. Gradients of weights are so more often."""
     return height <= SMALL and (_on_gpu_by_xla() or _has_amx())
 
 

@@ -183,7 +183,7 @@ class DCGAN(tf.Module):
         self.compiled_sampler = tf.function(lambda z: self.sampler(z), autograph=False)
 
     def draw_z(self, batch_size, step):
-        """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step)."""
+        """z of one step [batch_size, z_dim], uniform on [-1, 1): a function of (seed, step). Not for use in a graph."""
         with tf.device("CPU:0"):  # one operation, not tf.random's several: each costs a tenth of a millisecond
             seed = [self.seed, int(step)]
             uniform = tf.raw_ops.StatelessRandomUniform(shape=[batch_size, self.z_dim], seed=seed).numpy()

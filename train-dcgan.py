@@ -23,7 +23,9 @@ from runs.naming import use_name
 from training.settings import GROUPS, PRESETS, TrainSettings
 
 loop, preflight, live = map(cli.program.Later, ("training.loop", "photos.preflight", "evaluation.live"))
-LESS_MEMORY = "a smaller --batch_size (which begins a new run), more --devices, --cache off; what was saved is intact"
+LESS_MEMORY = (
+    "a smaller --batch_size (which begins a new run), more --devices, --no_xla, --cache off; what was saved is intact"
+)
 EXITS = (
     "0 done, 1 failed (as on a full disk), 2 bad usage or data, 3 a loss or weight is not a finite number, "
     "129, 130 or 143 interrupted after saving (SIGHUP, Ctrl-C, SIGTERM)"

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from errors import UserError
 
+MOST_AHEAD = 500 * 10**6  # bytes of the batches that are made ahead for a GPU
+
 
 class Replicas:
     """The replicas of a tf.distribute strategy. Each trains on its slice of every batch.
@@ -43,7 +45,10 @@ class Replicas:
 
         Threads make them ahead, for a GPU more of them: each copy waits until it has done what it was given before.
         """
-        more = dict(ahead=8) if tf.config.list_logical_devices("GPU") else {}
+        more = {}
+        if tf.config.list_logical_devices("GPU"):
+            batch_bytes = 4 * self.batch_size * data.image_size**2 * data.c_dim
+            more["ahead"] = min(8, max(2, MOST_AHEAD // batch_bytes))
 
         def on_devices(images, position):
             z = dcgan.draw_z(self.batch_size, position + offset).numpy()[self.local_rows]

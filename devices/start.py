@@ -90,7 +90,8 @@ def set_up(deterministic=False, names=None, cluster=None, xla=False):
     """
     machine.check_processor()
     flags = os.environ.get("XLA_FLAGS", "")
-    if xla is not False and "triton_gemm" not in flags:
+    names_a_file = flags.strip() and not flags.lstrip().startswith("-")  # which XLA then reads, and nothing else
+    if xla is not False and "triton_gemm" not in flags and not names_a_file:
         # Else XLA tries hundreds of Triton's kernels for each product of matrices, for two minutes
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_enable_triton_gemm=false".strip()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we report errors ourselves

@@ -218,15 +218,15 @@ class ImageData:
             images = np.stack([self.image(index) for index in indices])
         mirrored = self.mirrored(epoch)[indices]
         backwards = np.arange(images[0, 0].size).reshape(images[0, 0].shape)[::-1].ravel()
-        rows = images.reshape(*images.shape[:2], -1)  # whose bytes NumPy mirrors in half the time of [:, :, ::-1]
-        rows[mirrored] = rows[mirrored][..., backwards]
+        lines = images.reshape(*images.shape[:2], -1)  # whose bytes NumPy mirrors in half the time of [:, :, ::-1]
+        lines[mirrored] = lines[mirrored][..., backwards]
         return images
 
     def batches(self, start, stop, rows=slice(None), finish=lambda images, position: images, ahead=AHEAD):
         """Yield batches, or those rows of each, from position start to stop, counted from the start of epoch 0.
 
         Each is what `finish` makes of float32 [batch_size, image_size, image_size, c_dim] in [-1, 1] and
-        its position. So many threads read them ahead. Raises UserError if too many files do not decode.
+        its position. `ahead` threads read them ahead. Raises UserError if too many files do not decode.
         """
 
         def read(position):

@@ -49,9 +49,11 @@ class Directions(namedtuple("Directions", "names vectors changes persons")):
 
     def with_own(self, name, vector):
         """These, and one of the user's own. Raises UserError for a name that is taken, or that a flag can't take."""
-        if name in self.names or not re.fullmatch(r"\w[\w-]{0,19}", name):
-            taken = "there is one already" if name in self.names else "a name has up to 20 letters, digits, - and _"
-            raise UserError(f"{name or 'no name'}: {taken}")
+        taken = {word.lower() for measure, (_, label) in landmarks.MEASURES.items() for word in (measure, label)}
+        if not re.fullmatch(r"\w[\w-]{0,19}", name):
+            raise UserError(f"{name or 'no name'}: a name has up to 20 letters, digits, - and _")
+        if name.lower() in taken | {name.lower() for name in self.names}:
+            raise UserError(f"{name}: there is a direction of that name; take another one")
         unknown = np.full([1, len(landmarks.MEASURES)], np.nan, np.float32)
         vectors, changes = np.vstack([self.vectors, vector[None]]), np.vstack([self.changes, unknown])
         return Directions([*self.names, name], vectors, changes, np.append(self.persons, unknown[0, :1]))

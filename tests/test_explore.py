@@ -91,3 +91,9 @@ def test_a_walk_along_a_short_z_takes_all_its_coordinates(tiny_run, tmp_path):
 )
 def test_flags_may_come_before_the_command(typed, meant):
     assert explore.command_first(typed.split()) == meant.split()
+
+
+@pytest.mark.parametrize("typed", ["interpolat --out x", "--name demo interpolat", "--name=demo interpolat --out x"])
+def test_a_wrong_command_is_answered_with_the_nearest(typed):
+    with pytest.raises(UserError, match=r"^interpolat: no such command; did you mean interpolate\?$"):
+        explore.main(typed.split())

@@ -92,6 +92,7 @@ def train_batches(run, log, data, replicas, evaluate=None):
             if should_sample(run.step) or done:
                 log.samples(run.sample())
             if save:
+                log.wait()  # a checkpoint's grid is there before it
                 run.save()
             if should_evaluate(run.step) and not signal:
                 log.evaluation(run.evaluate(evaluate))
@@ -133,7 +134,7 @@ def open_run(config, data, replicas):
     if replicas.is_first:
         gallery.remove_scraps(config.sample_dir)
     if not replicas.alone:
-        own = {"dataset", "cache", "devices", *config.outputs()}  # may differ from machine to machine
+        own = {"dataset", "cache", "devices", "xla", *config.outputs()}  # may differ from machine to machine
         flags = [(name, value) for name, value in dataclasses.asdict(config).items() if name not in own]
         facts = {"flags": flags, "images of --dataset": data.names.digest(), "checkpoints": run.step}
         machines.check_agreement(facts, replicas)
@@ -160,7 +161,7 @@ def describe_devices(config, device, replicas, why):
     """Yield lines that say what trains, in which precision, and whether XLA compiles it, or why not."""
     yield f"training in {config.precision} on {device}"
     if config.xla:
-        yield "XLA compiles the update; the first batch takes half a minute"
+        yield "XLA compiles the update, so the first batch takes longer, up to half a minute"
     elif why:
         yield f"not compiled by XLA: {why}"
     if replicas.number > 1:

@@ -44,7 +44,7 @@ class Run:
         rng = np.random.default_rng([config.seed, 0, 2])  # [seed, n] is the key of picture n and of epoch n
         sample_z = rng.uniform(-1, 1, [SAMPLES, config.z_dim])
         self.sample_z = tf.Variable(sample_z, dtype=tf.float32, trainable=False)
-        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)  # these two at each save
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)  # set at each save, as idx is
         self.idx = tf.Variable(0, dtype=tf.int64, trainable=False)
         with tf.device("CPU:0"):  # {path: reason} of the broken files, as JSON
             self.bad = tf.Variable("{}", dtype=tf.string, trainable=False)

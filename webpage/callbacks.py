@@ -146,15 +146,20 @@ class Callbacks:
         return self.start(run, latents.slerp(boxes["A"], boxes["B"], t), f"{t:.0%} of the way from A to B.")
 
     def keep(self, run, boxes, name):
-        """Keep A - B as a slider with a name -> what to say, an empty name, and what `open` returns of the sliders."""
+        """Keep A - B as a slider with a name -> what to say, an empty name, vectors, and the sliders with one more."""
         if not {"A", "B"} <= boxes.keys():
             refuse("Put faces into A and B first.")
         if len(self.networks[run].sliders()[0]) == SLIDERS:
             refuse(f"There are {SLIDERS} sliders already.")
+        name = name.strip()
         with on_the_page():
-            self.networks[run].keep(name.strip(), (boxes["A"] - boxes["B"]) / 2)
-        said = f"A slider for {name.strip()}; ./explore.py edit --direction {name.strip()} takes it too."
-        return said, "", *self.open(run)[3:]
+            kept = self.networks[run].keep(name, (boxes["A"] - boxes["B"]) / 2)
+        lasts = f"./explore.py edit --direction {name} takes it too" if kept else "it lasts as long as this page runs"
+        labels, vectors, _ = self.networks[run].sliders()
+        new = [
+            gr.Slider(label=name, value=0, visible=True) if i == len(labels) - 1 else gr.skip() for i in range(SLIDERS)
+        ]
+        return f"A slider for {name}; {lasts}.", "", vectors, *new
 
     # A photo
 

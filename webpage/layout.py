@@ -125,7 +125,7 @@ class FacePanel:
         combine.click(calls.combine, [run, boxes], self.all, show_progress="hidden", **PRIVATE)
         between.input(calls.between, [run, boxes, between], self.all, **LATEST)
         for event in (keep.click, name.submit):
-            event(calls.keep, [run, boxes, name], [self.said, name, self.find, self.vectors, *self.sliders], **PRIVATE)
+            event(calls.keep, [run, boxes, name], [self.said, name, self.vectors, *self.sliders], **PRIVATE)
         self.find.click(calls.find_directions, run, [self.said, self.find, self.vectors, *self.sliders], **PRIVATE)
 
     def empty(self):

@@ -1,6 +1,5 @@
 """The networks that the page offers: the newest of each run here, and the one that comes with the project."""
 
-import contextlib
 import glob
 import os
 import threading
@@ -51,15 +50,21 @@ class NewestModel:
                 self.named = found
 
     def keep(self, name, vector):
-        """Keep a direction of the user's own under a name, beside the checkpoint if that can be. Raises UserError."""
+        """Keep a direction of the user's own under a name -> whether it could be kept beside the checkpoint.
+
+        Raises UserError.
+        """
         with self.lock:
             _, network = self.get()
             named = self.named or directions.load(network)
             if not named:
                 raise UserError("give the sliders names first")
             self.named = named.with_own(name, vector)
-            with contextlib.suppress(OSError):  # in a folder that is read-only it lasts as long as the page
+            try:
                 directions.save(network, self.named, directions.fingerprint(network))
+            except OSError:  # in a folder that is read-only it lasts as long as the page
+                return False
+            return True
 
     def sliders(self):
         """What sliders move z along: labels, and vectors [K, z_dim]; and whether the directions have names."""

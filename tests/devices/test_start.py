@@ -31,3 +31,21 @@ def test_where_children_are_not_waited_for_it_starts_all_the_same():
     code += "with start.quiet(): print('in')\nprint('out')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.split() == ["in", "out"], done.stderr
+
+
+def test_the_users_flags_for_xla_stay_and_a_file_of_them_is_left_alone(tmp_path, monkeypatch):
+    from devices import start
+
+    ours = "--xla_gpu_enable_triton_gemm=false"
+    for given, expected in (
+        ("", ours),
+        ("--xla_dump_to=/tmp/x", f"--xla_dump_to=/tmp/x {ours}"),
+        ("--xla_gpu_enable_triton_gemm=true", "--xla_gpu_enable_triton_gemm=true"),
+        (str(tmp_path / "flags"), str(tmp_path / "flags")),  # XLA takes it for the name of a file
+    ):
+        monkeypatch.setenv("XLA_FLAGS", given)
+        start.set_up(xla=None)
+        assert os.environ["XLA_FLAGS"] == expected
+    monkeypatch.setenv("XLA_FLAGS", "")
+    start.set_up(xla=False)
+    assert os.environ["XLA_FLAGS"] == ""

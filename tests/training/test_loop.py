@@ -527,3 +527,20 @@ def test_the_start_says_how_many_batches_there_will_be_and_what_helps_where_they
     assert "100 batches from scratch end in blurred patches" in few[2] and "--epoch 200 or more" in few[2]
     assert len(list(loop.outlook(tiny(epoch=20), 13_000, 203))) == 1
     assert len(list(loop.outlook(tiny(epoch=20, init_from="checkpoints/faces"), 352, 5))) == 1
+
+
+def test_a_checkpoints_grid_is_there_before_it(tiny, monkeypatch):
+    def slow(pixels, path):
+        time.sleep(0.3)
+        save_image(pixels, path)
+
+    def noting(self, step):
+        there.append(sorted(os.path.basename(path) for path in glob.glob(f"{config.sample_dir}/train_*")))
+        save(self, step)
+
+    save_image, save, there = state.utils.save_image, state.Checkpoints.save, []
+    monkeypatch.setattr(state.utils, "save_image", slow)
+    monkeypatch.setattr(state.Checkpoints, "save", noting)
+    config = tiny(sample_every=2, checkpoint_every=2)
+    loop.train(config)  # 6 batches
+    assert there == [["train_00_0001.png", "train_00_0003.png", "train_00_0005.png"][:n] for n in (1, 2, 3)]

@@ -322,7 +322,12 @@ def test_sliders_are_the_named_directions_where_there_are_some(trained, tmp_path
     model.keep("beard", np.full(8, 0.5, np.float32))
     names, vectors, _ = NewestModel(folder).sliders()  # beside the checkpoint
     assert names == ["smiling", "mine", "beard"] and (vectors[2] == 0.5).all()
-    for name, reason in (("beard", "there is one already"), ("", "no name"), ("../x", "letters, digits")):
+    for name, reason in (
+        ("beard", "of that name"),
+        ("Smiling", "of that name"),
+        ("", "no name"),
+        ("../x", "letters, digits"),
+    ):
         with pytest.raises(UserError, match=reason):
             model.keep(name, vectors[2])
     with pytest.raises(UserError, match="give the sliders names first"):
