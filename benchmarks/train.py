@@ -19,7 +19,7 @@ import tempfile
 from benchmarks import timing
 from devices import start
 
-STRATEGY, _ = start.set_up()
+STRATEGY, _ = start.set_up(xla=None)
 
 import tensorflow as tf
 

@@ -25,9 +25,14 @@ def on_one_batch(batch_size, dim, precision, strategy=None, xla=False):
     replicas = Replicas(batch_size, strategy, xla)
     with replicas.strategy.scope():
         dcgan = DCGAN(gf_dim=dim, df_dim=dim, precision=precision, xla=xla)
-    images, z = (timing.noise(batch_size, *shape)[replicas.local_rows] for shape in ((64, 64, 3), (dcgan.z_dim,)))
-    inputs = replicas.to_devices(images), replicas.to_devices(z), tf.constant(1.0)
-    return lambda: replicas.train_step(dcgan, *inputs)[0]["d_loss"]
+    inputs = held(replicas, dcgan)
+    return lambda: train(replicas, dcgan, [inputs])
+
+
+def held(replicas, dcgan):
+    """The inputs of a batch of noise, which stay on the devices."""
+    images, z = (timing.noise(replicas.batch_size, *shape) for shape in ((64, 64, 3), (dcgan.z_dim,)))
+    return *(replicas.to_devices(rows[replicas.local_rows]) for rows in (images, z)), tf.constant(1.0)
 
 
 def matrix_product(dtype, side):
@@ -39,10 +44,10 @@ def matrix_product(dtype, side):
     return tf.function(lambda: tf.cast(tf.reduce_max(tf.matmul(a, b)), tf.float32))
 
 
-def train(dcgan, batches):
-    """Train on batches of images -> the last one's d_loss."""
-    for images in batches:
-        losses = dcgan.train_step(images)
+def train(replicas, dcgan, batches):
+    """Train on batches of inputs, as Replicas.inputs yields them -> the last one's d_loss."""
+    for inputs in batches:
+        losses, _ = replicas.train_step(dcgan, *inputs)
     return losses["d_loss"]
 
 
@@ -55,13 +60,15 @@ def pipeline(batch_size, dim, precision, photos):
     with tempfile.TemporaryDirectory() as folder:
         demo.write_faces(folder, photos)
         data = ImageData(folder, image_size=64, c_dim=3, batch_size=batch_size, seed=0, cache="on", max_bad=0)
-        dcgan, n = DCGAN(gf_dim=dim, df_dim=dim, precision=precision), data.batches_per_epoch
-        held = tf.constant(timing.noise(batch_size, 64, 64, 3))
-        train(dcgan, [held])  # compiles
-        epochs = (data.batches(k * n, (k + 1) * n) for k in itertools.count())
+        replicas, n = Replicas(batch_size), data.batches_per_epoch
+        xla = bool(tf.config.list_logical_devices("GPU"))  # as train-dcgan.py chooses
+        dcgan = DCGAN(gf_dim=dim, df_dim=dim, precision=precision, xla=xla)
+        inputs = held(replicas, dcgan)
+        train(replicas, dcgan, [inputs])  # compiles
+        epochs = (replicas.inputs(dcgan, data, k * n, (k + 1) * n) for k in itertools.count())
         work = {
-            "memory": lambda: train(dcgan, itertools.repeat(held, n)),
-            "files": lambda: train(dcgan, next(epochs)),
+            "memory": lambda: train(replicas, dcgan, itertools.repeat(inputs, n)),
+            "files": lambda: train(replicas, dcgan, next(epochs)),
         }
         seconds = timing.alternate(work, rounds=3, warm_up=0)
     first, *later = seconds["files"]

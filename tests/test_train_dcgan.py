@@ -115,7 +115,7 @@ def test_terminal_shows_a_bar_with_losses(tiny):
         pass
     assert process.wait() == 0
     shown = shown.decode()
-    assert "Epoch 3/3" in shown and "100%|" in shown and "images/s" in shown and "d_loss" in shown
+    assert "Epoch [2/3]" in shown and "100%|" in shown and "images/s" in shown and "d_loss" in shown
     assert "Epoch: [" not in shown
 
 
