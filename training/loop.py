@@ -97,7 +97,6 @@ def train_batches(run, log, data, replicas, evaluate=None):
             if should_evaluate(run.step) and not signal:
                 log.evaluation(run.evaluate(evaluate))
             if ends:
-                log.wait()
                 return signal
 
 
