@@ -32,11 +32,12 @@ from cli.kinds import text
 from devices import start
 from errors import UserError
 from runs.gallery import find_grids
-from sampling.figures import CAPTION, captioned
+from runs.network import INCLUDED
 
 events = cli.program.Later("tensorboard.backend.event_processing.event_accumulator")
 tensors = cli.program.Later("tensorboard.util.tensor_util")
 plots = cli.program.Later("matplotlib.figure")
+sheets = cli.program.Later("sampling.figures")  # which imports TensorFlow
 
 EPOCHS = (5, 20, 50, 98)  # their last grids are shown side by side
 # Pictures of seed 0, chosen by eye among the first 120 of the network that docs/results.md shows
@@ -45,6 +46,7 @@ ARITHMETIC = ("--plus", "28,51,109", "--minus", "30,79,91", "--plus2", "46,60,72
 SMILING = ("--plus", "9,10,28,38,51,53,55,85,94,95,98,99,102,109,116")
 SERIOUS = ("--minus", "3,11,24,30,35,46,60,66,72,73,74,79,101,106,111,117")
 EDITED = "30,35,46,56,79,101"
+HIDDEN, SHOWN = (0, 1, 2, 3), (4, 5, 6, 7)  # faces of samples.jpg, counted from 0, in the teaser
 COMPLETED = 16  # pictures of seed 1, with their middles hidden
 COLOURS = 96  # of the GIF, which is to stay below 1 MB
 FACE = 64  # pixels
@@ -162,28 +164,31 @@ def draw_history(options):
     report(path)
 
 
-def enlarged(picture, rows, columns, scale=2, block=0):
-    """Faces of one of the 4x4 blocks of a picture, with enlarged pixels: those of some rows and columns."""
-    left = block * (4 * FACE + GAP)
-    faces = [
-        [
-            picture[FACE * row : FACE * (row + 1), left + FACE * column : left + FACE * (column + 1)]
-            for column in columns
-        ]
-        for row in rows
-    ]
-    return np.concatenate([np.concatenate(row, 1) for row in faces]).repeat(scale, 0).repeat(scale, 1)
+def large(picture):
+    """A picture with enlarged pixels."""
+    return picture.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def draw_teaser(out):
-    """Holes and completions, samples, and two faces after each of the EPOCHS."""
-    completed, samples, epochs = (read(out, f"{name}.jpg") for name in ("complete", "samples", "epochs"))
-    holes = np.concatenate([enlarged(completed, [0], range(3), block=block) for block in (1, 2)])
-    strip = beside(*(enlarged(epochs, [0], range(2), block=block) for block in range(len(EPOCHS))))
-    faces = enlarged(samples, range(2), range(5))
-    between = np.full([len(holes), strip.shape[1] - holes.shape[1] - faces.shape[1], 3], 255, np.uint8)
-    gap = np.full([GAP, strip.shape[1], 3], 255, np.uint8)
-    save(np.concatenate([np.concatenate([holes, between, faces], 1), gap, strip]), out, "teaser.jpg")
+    """Faces with holes, completed, and as they were; samples; and two faces after each of the EPOCHS.
+
+    The network that comes with the project completes faces that another network drew, those of samples.jpg.
+    """
+    samples, epochs = (read(out, f"{name}.jpg") for name in ("samples", "epochs"))
+    rows = [samples[FACE * row : FACE * (row + 1)] for row in range(len(samples) // FACE)]
+    faces = [row[:, FACE * column : FACE * (column + 1)] for row in rows for column in range(row.shape[1] // FACE)]
+    with tempfile.TemporaryDirectory() as work:
+        paths = [f"{work}/{number}.png" for number in HIDDEN]
+        for number, path in zip(HIDDEN, paths):
+            utils.save_image(faces[number], path)
+        flags = ["--maskType", "center", "--blend", "--outDir", f"{work}/completions"]
+        complete.main(["--checkpoint_dir", INCLUDED, *flags, *paths])
+        blocks = [read(work, "completions", name) for name in ("masked.png", "completed/1000.png", "before.png")]
+    blocks.append(utils.merge(np.stack([faces[number] for number in SHOWN]), 2))
+    stages = [epochs[:FACE, left : left + 2 * FACE] for left in range(0, epochs.shape[1], 4 * FACE + GAP)]
+    upper, lower = (beside(*map(large, pictures)) for pictures in (blocks, stages))
+    gap = np.full([GAP, upper.shape[1], 3], 255, np.uint8)
+    save(np.concatenate([upper, gap, lower]), out, "teaser.jpg")
 
 
 def draw_stages(paths, out):
@@ -191,7 +196,8 @@ def draw_stages(paths, out):
     corners = np.stack([read(path)[: 2 * FACE, : 2 * FACE] for path in paths])
     corners = np.pad(corners, [(0, 0), (0, 0), (0, GAP), (0, 0)], constant_values=255)
     numbers = [str(1 + number) for number in range(len(paths))]
-    save(utils.merge(captioned(corners, numbers, CAPTION, CAPTION), len(paths)), out, "stages.jpg")
+    height = sheets.CAPTION
+    save(utils.merge(sheets.captioned(corners, numbers, height, height), len(paths)), out, "stages.jpg")
 
 
 def main(arguments):

@@ -10,6 +10,10 @@ import json
 import os
 import sys
 
+from devices import start
+
+start.set_up()  # imports TensorFlow without its noise
+
 import numpy as np
 import tensorflow as tf
 

@@ -70,25 +70,30 @@ def test_draws_each_picture_from_the_folders_of_a_run(tiny, tmp_path, monkeypatc
     assert alike(both[:, :64], real[:64, :64]) and alike(both[:, -64:], final[:64, :64])
 
 
-def test_the_teaser_and_the_stages_are_parts_of_other_pictures(tmp_path):
-    rng = np.random.default_rng(0)
-    blocks = {}
-    for name, count in (("complete", 3), ("epochs", 4)):
-        blocks[name] = [np.full([256, 256, 3], colour, np.uint8) for colour in rng.integers(0, 200, [count, 3])]
-        figures.save(figures.beside(*blocks[name]), tmp_path, f"{name}.jpg")
+def test_the_teaser_completes_faces_of_another_picture(tmp_path, trained, monkeypatch):
+    monkeypatch.setattr(figures, "INCLUDED", trained)
+    epochs = [np.full([256, 256, 3], colour, np.uint8) for colour in (20, 60, 100, 140)]
+    figures.save(figures.beside(*epochs), tmp_path, "epochs.jpg")
     samples = np.full([512, 512, 3], 90, np.uint8)
     figures.save(samples, tmp_path, "samples.jpg")
     figures.main(["--teaser", "--out", str(tmp_path)])
     teaser = read(tmp_path / "teaser.jpg")
     assert teaser.shape == (3 * 128 + figures.GAP, 4 * 256 + 3 * figures.GAP, 3)
-    assert alike(teaser[:128, :384], blocks["complete"][1][:1, :1])  # holes, and below them their completions
-    assert alike(teaser[130:250, :384], blocks["complete"][2][:1, :1])
-    assert alike(teaser[:256, -640:], samples[:1, :1])
-    assert alike(teaser[-128:, -256:], blocks["epochs"][3][:1, :1])
-    figures.main(["--stages", f"{tmp_path}/samples.jpg,{tmp_path}/teaser.jpg", "--out", str(tmp_path)])
+    masked, completed, before, shown = (teaser[:256, left : left + 256] for left in range(0, teaser.shape[1], 264))
+    assert alike(before, samples[:256, :256]) and alike(shown, before)
+    hole = np.s_[40:90, 40:90]
+    assert np.abs(masked[hole].astype(int) - 128).max() < 25 and alike(masked[:25], before[:25])
+    assert not alike(completed[hole], masked[hole]) and alike(completed[:25], before[:25])
+    assert alike(teaser[-128:, -256:], epochs[3][:128])
+
+
+def test_the_stages_are_corners_of_grids(tmp_path):
+    for name, colour in ("a", 90), ("b", 150):
+        figures.save(np.full([512, 512, 3], colour, np.uint8), tmp_path, f"{name}.jpg")
+    figures.main(["--stages", f"{tmp_path}/a.jpg,{tmp_path}/b.jpg", "--out", str(tmp_path)])
     stages = read(tmp_path / "stages.jpg")
     assert stages.shape == (128 + 18, 2 * (128 + figures.GAP), 3)
-    assert alike(stages[:128, :128], samples[:1, :1])
+    assert (np.abs(stages[:128, :128].astype(int) - 90) < 6).all() and stages[:128, 136:256].mean() > 140
 
 
 def test_the_last_grid_is_that_of_the_highest_batch(tmp_path):

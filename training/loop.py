@@ -121,7 +121,9 @@ def open_data(config):
 def open_run(config, data, replicas):
     """This machine's view of the run in the checkpoint folder. Raises UserError, also where several machines differ."""
     saved, initial = read_settings(config.checkpoint_dir), None
-    if config.init_from and not latest_steps(config.checkpoint_dir):
+    if config.init_from and latest_steps(config.checkpoint_dir):
+        print(f"--init_from {config.init_from}: not read again; the run here goes on from its own checkpoint")
+    elif config.init_from:
         initial = find_network(config.init_from, flag="--init_from")
     config = resume.with_listed_widths(config, saved or (initial and settings_of(initial)))
     resume.check_settings(config, saved, data.photos)

@@ -24,7 +24,8 @@ from webpage import pictures
 FACES = 24  # drawn at a time
 EXAMPLES = 6  # generated faces to try things on
 SLIDERS = 12  # at most
-SEARCH, PROJECTION = SearchSettings(outInterval=10), ProjectionSettings(outInterval=10)
+SEARCH = SearchSettings(approach="lbfgs", outInterval=10)
+PROJECTION = ProjectionSettings(outInterval=10)
 BOXES = ("A", "B", "C")
 
 

@@ -60,6 +60,8 @@ class NewestModel:
             if not named:
                 raise UserError("give the sliders names first")
             self.named = named.with_own(name, vector)
+            if is_included(network.directory):  # the project's own files stay as they are
+                return False
             try:
                 directions.save(network, self.named, directions.fingerprint(network))
             except OSError:  # in a folder that is read-only it lasts as long as the page

@@ -12,7 +12,7 @@ from PIL import Image
 
 from errors import UserError
 from sampling import blending, completion, completion_files
-from sampling.settings import SearchSettings
+from sampling.settings import ProjectionSettings, SearchSettings
 
 complete = load_script("complete.py")
 KINDS = ["random", "center", "left", "full", "grid", "lowres"]
@@ -55,7 +55,7 @@ def test_masks_hide_what_they_name(kind, unknown):
 @pytest.mark.parametrize(
     "approach, kind",
     [
-        *(("adam", kind) for kind in KINDS),
+        *((approach, kind) for approach in ("adam", "lbfgs") for kind in KINDS),
         *(pytest.param("hmc", kind, marks=[pytest.mark.soak] * (kind not in ("center", "lowres"))) for kind in KINDS),
     ],
 )
@@ -85,12 +85,29 @@ def test_one_adam_step_is_the_originals(dcgan):
     np.testing.assert_allclose(np.abs(second[1] - first[1]), 0.01, rtol=1e-2)
 
 
-@pytest.mark.parametrize("approach", ["adam", "hmc"])
+@pytest.mark.parametrize("approach", ["adam", "hmc", "lbfgs"])
 def test_a_result_does_not_depend_on_the_others(dcgan, approach):
     images, mask = some_images(dcgan, 3), completion.make_mask("center", 64)
     together = search(dcgan, images, mask, approach=approach)[-1]
     alone = search(dcgan, images[2:], mask, approach=approach)[-1]
     np.testing.assert_array_equal(together[1][2], alone[1][0])
+
+
+def test_lbfgs_needs_a_tenth_of_adams_iterations(dcgan, monkeypatch):
+    images, mask = some_images(dcgan, 2), completion.make_mask("center", 64)
+    flags = dict(approach="lbfgs", nIter=20, outInterval=20)
+    first, typical = search(dcgan, images, mask, **flags)
+    assert (first[1] == 0).all() and np.linalg.norm(typical[1], axis=1).min() > 0
+    monkeypatch.setattr(completion, "TYPICAL", 0)
+    free = search(dcgan, images, mask, **flags)[-1]
+    adam = search(dcgan, images, mask, nIter=200, outInterval=200, lr=0.01)[-1]
+    assert (free[3] < adam[3]).all()
+    assert (np.linalg.norm(free[1], axis=1) > np.linalg.norm(typical[1], axis=1)).all()
+
+
+def test_the_number_of_iterations_follows_the_approach():
+    assert [SearchSettings(approach=approach).nIter for approach in ("adam", "hmc", "lbfgs")] == [1000, 1000, 20]
+    assert SearchSettings(approach="lbfgs", nIter=7).nIter == 7 and ProjectionSettings().nIter == 500
 
 
 def test_the_best_restart_is_kept(dcgan):

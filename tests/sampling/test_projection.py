@@ -9,10 +9,11 @@ from conftest import face_photo, load_model, load_script
 from PIL import Image
 
 import utils
+from cli.settings import from_options
 from errors import UserError
 from model import DCGAN
 from sampling import blending, completion, generation, latents, projection
-from sampling.settings import ProjectionSettings, SearchSettings
+from sampling.settings import CompletionSettings, ProjectionSettings, SearchSettings
 
 explore, complete = load_script("explore.py"), load_script("complete.py")
 
@@ -90,4 +91,5 @@ def test_edit_goes_from_less_to_more_through_the_picture_itself(tiny_run, tmp_pa
 
 def test_the_search_settings_have_the_defaults_of_complete():
     options = complete.flags().parse_args(["photo.png"])
-    assert dataclasses.asdict(SearchSettings()).items() <= vars(options).items()
+    given = dataclasses.asdict(from_options(CompletionSettings, options))
+    assert dataclasses.asdict(SearchSettings()).items() <= given.items()

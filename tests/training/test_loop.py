@@ -442,7 +442,8 @@ def test_a_run_starts_from_the_weights_of_a_tf1_checkpoint(tiny, capsys):
     np.testing.assert_allclose(dcgan.generator.convs[0].w, theirs.generator.convs[0].w, atol=1e-7)
     assert sorted(os.listdir(TF1)) == before
     assert loop.train(dataclasses.replace(config, epoch=2)) == 0  # the same command goes on
-    assert "resuming from" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "resuming from" in out and f"--init_from {TF1}: not read again" in out
 
 
 def test_a_run_starts_from_the_weights_of_another_run(tiny, tmp_path):
