@@ -46,7 +46,8 @@ ARITHMETIC = ("--plus", "28,51,109", "--minus", "30,79,91", "--plus2", "46,60,72
 SMILING = ("--plus", "9,10,28,38,51,53,55,85,94,95,98,99,102,109,116")
 SERIOUS = ("--minus", "3,11,24,30,35,46,60,66,72,73,74,79,101,106,111,117")
 EDITED = "30,35,46,56,79,101"
-HIDDEN, SHOWN = (0, 1, 2, 3), (4, 5, 6, 7)  # faces of samples.jpg, counted from 0, in the teaser
+# Faces of samples.jpg, counted from 0, chosen by eye for the teaser
+HIDDEN, SHOWN = (0, 13, 16, 29), (30, 24, 53, 58)
 COMPLETED = 16  # pictures of seed 1, with their middles hidden
 COLOURS = 96  # of the GIF, which is to stay below 1 MB
 FACE = 64  # pixels
@@ -181,9 +182,9 @@ def draw_teaser(out):
         paths = [f"{work}/{number}.png" for number in HIDDEN]
         for number, path in zip(HIDDEN, paths):
             utils.save_image(faces[number], path)
-        flags = ["--maskType", "center", "--blend", "--outDir", f"{work}/completions"]
+        flags = ["--approach", "lbfgs", "--blend", "--outDir", f"{work}/completions"]
         complete.main(["--checkpoint_dir", INCLUDED, *flags, *paths])
-        blocks = [read(work, "completions", name) for name in ("masked.png", "completed/1000.png", "before.png")]
+        blocks = [read(work, "completions", name) for name in ("masked.png", "completed/0020.png", "before.png")]
     blocks.append(utils.merge(np.stack([faces[number] for number in SHOWN]), 2))
     stages = [epochs[:FACE, left : left + 2 * FACE] for left in range(0, epochs.shape[1], 4 * FACE + GAP)]
     upper, lower = (beside(*map(large, pictures)) for pictures in (blocks, stages))
