@@ -171,7 +171,7 @@ def test_scripts_look_before_tensorflow_loads_and_name_the_runs(tmp_path, monkey
     os.makedirs("checkpoints/demo")
     monkeypatch.setattr("devices.start.set_up", lambda: pytest.fail("loaded TensorFlow"))
     with pytest.raises(UserError, match="checkpoints: holds no network; train one first"):
-        generate.main(["--grid", "g.png"])
+        generate.main(["--checkpoint_dir", "checkpoints", "--grid", "g.png"])
     (tmp_path / "checkpoints" / "demo" / "DCGAN.model-960.index").touch()
     with pytest.raises(UserError, match=r"holds no network; there is --name demo \(step 960\)"):
         generate.main(["--grid", "g.png"])
