@@ -181,6 +181,25 @@ def test_faces_are_picked_moved_and_mixed(browser, served):
     page.close()
 
 
+def test_clicks_faster_than_the_network_end_with_the_last_one(browser, served):
+    page = opened(browser, served)
+    for face in range(1, 8):
+        page.locator("#gallery img").nth(face).click()
+    page.get_by_text("Face 7.", exact=True).wait_for()
+    number, shown = page.get_by_label("number input for principal direction 1"), []
+    for values in ([0.1, 0.3, 0.5, 0.7, 0.9, 1], [0], [1]):
+        before = src(page, "#chosen img")
+        for value in values:
+            number.fill(str(value))
+            number.press("Enter")
+        wait_for_another(page, "#chosen img", before)
+        page.wait_for_timeout(3000)
+        shown.append(src(page, "#chosen img"))
+    assert shown[0] == shown[2] != shown[1]
+    assert page.locator("#said").inner_text() == "Face 7."
+    page.close()
+
+
 def test_a_photo_is_edited_and_another_one_completed(browser, served, face, tmp_path):
     heif, heic = pytest.importorskip("pillow_heif"), tmp_path / "face.heic"
     heif.from_pillow(Image.open(face).convert("RGB")).save(heic)  # as an iPhone's
