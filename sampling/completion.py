@@ -16,7 +16,8 @@ from sampling.settings import CompletionSettings
 
 PHOTOS_AT_A_TIME = 4  # always, padded, so that no photo's result depends on the others
 CURVATURE = 20  # steps that L-BFGS-B remembers; SciPy's default is 10
-TYPICAL = 30  # weight of |z|^2 with L-BFGS-B, which keeps z where G draws typical faces (docs/evaluation.md)
+# Weight of |z|^2 with L-BFGS-B, per known number: it keeps z where G draws typical faces (docs/evaluation.md)
+TYPICAL = 1 / 300
 LOWRES = 8  # the original's --lowres: only the means of a photo's 8x8 blocks are known
 
 
@@ -130,15 +131,18 @@ class Search:
         """As `run`, by SciPy's L-BFGS-B (Byrd et al. 1995), which keeps z within [-1, 1]. Row by row."""
         if start == stop:
             return state
+        size, c_dim = images.shape[2:]
 
         def search(row):
             known = images[row : row + 1], mask[row : row + 1]
-            if not (self.lowres or np.any(known[1])):
+            number = c_dim * ((size // LOWRES) ** 2 if self.lowres else np.sum(known[1]))
+            if not number:
                 return state[0][row]  # padding
+            weight = TYPICAL * number
 
             def loss_and_gradient(z):
                 loss, gradient = self.compiled_gradient(tf.constant(z[np.newaxis], tf.float32), *known)
-                return float(loss[0]) + TYPICAL * z @ z, gradient[0].numpy() + 2 * TYPICAL * z
+                return float(loss[0]) + weight * z @ z, gradient[0].numpy() + 2 * weight * z
 
             return optimize.minimize(
                 loss_and_gradient, state[0][row].numpy(), method="L-BFGS-B", jac=True,

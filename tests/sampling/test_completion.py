@@ -11,7 +11,7 @@ from conftest import ROOT, TF1, face_photo, load_model, load_script, run_script
 from PIL import Image
 
 from errors import UserError
-from sampling import blending, completion, completion_files
+from sampling import blending, completion, completion_files, latents
 from sampling.settings import ProjectionSettings, SearchSettings
 
 complete = load_script("complete.py")
@@ -103,6 +103,14 @@ def test_lbfgs_needs_a_tenth_of_adams_iterations(dcgan, monkeypatch):
     adam = search(dcgan, images, mask, nIter=200, outInterval=200, lr=0.01)[-1]
     assert (free[3] < adam[3]).all()
     assert (np.linalg.norm(free[1], axis=1) > np.linalg.norm(typical[1], axis=1)).all()
+
+
+@pytest.mark.parametrize("kind", ["center", "grid", "lowres"])
+def test_lbfgs_searches_as_well_where_little_is_known(kind):
+    dcgan, _ = load_model(os.path.join(ROOT, "networks", "faces"))
+    images, mask = dcgan.sample(latents.draw(0, [23, 51], dcgan.z_dim)).numpy(), completion.make_mask(kind, 64)
+    first, last = search(dcgan, images, mask, kind == "lowres", approach="lbfgs", nIter=20, outInterval=20)
+    assert (last[3] < 0.5 * first[3]).all()
 
 
 def test_the_number_of_iterations_follows_the_approach():
