@@ -16,7 +16,7 @@ class SearchSettings(Settings):
     approach: str = setting(
         "adam",
         one_of("adam", "hmc", "lbfgs"),
-        "how to search z: the original's two ways, or SciPy's L-BFGS-B, which is as good in a fortieth of the time",
+        "how to search z: the original's two ways, or SciPy's L-BFGS-B, which is as good and much faster",
         "search",
     )
     nIter: int = setting(None, whole(1), "iterations (default: 1000, or 20 with lbfgs)", "search")
