@@ -26,6 +26,7 @@ PERSONS = 64  # of them, whose features are compared
 SEED = 2**31  # of their z, which no seed of generate.py's first pictures shares
 RIDGE = 0.02  # against the variance of z
 FEWEST_FACES = 0.5  # share of the samples in which a face must be found
+STEPS = 4 + len(landmarks.MEASURES)  # of `find`
 SPAN = 2.5  # standard deviations that a measure moves from -1 to 1, at most
 LEAST, MOST_OTHER = 1.0, 0.3  # the same, at least, and of every other measure at most
 
@@ -60,16 +61,17 @@ class Directions(namedtuple("Directions", "names vectors changes persons")):
 
 
 def find(dcgan):
-    """The Directions of a network, measured. Shows progress. Raises UserError if it draws no faces."""
-    steps = 4 + len(landmarks.MEASURES)
-    progress = Progress("directions", steps)
+    """Measure the Directions of a network: a generator that yields STEPS times as it goes on, and returns them.
+
+    Raises UserError if the network draws no faces.
+    """
     with landmarks.Landmarks() as finder:
         z = latents.draw(SEED, range(SAMPLES + UNSEEN), dcgan.z_dim)
         fitted, unseen = z[:SAMPLES], z[SAMPLES:]
         pictures = generation.generate(dcgan, fitted)
-        progress.advance()
+        yield
         points, faces = finder.find(pictures)
-        progress.advance()
+        yield
         if faces.mean() < FEWEST_FACES:
             raise UserError(
                 f"dlib finds a face in {faces.mean():.0%} of this network's pictures, too few to measure faces by them"
@@ -79,19 +81,18 @@ def find(dcgan):
         works = spread > 1e-6  # there is no warmth in gray pictures
         candidates = unmixed(fitted[faces], measures[:, works] / spread[works]) * (SPAN / 2)
         unseen = unseen[finder.find(generation.generate(dcgan, unseen))[1]]
-        progress.advance()
+        yield
         spread = np.where(works, spread, 1)
         names = [name for name, work in zip(landmarks.MEASURES, works) if work]
         z = fitted[faces][:CORRECTED]
         effects = np.stack([effect(dcgan, finder, z, vector, spread)[works] for vector in candidates])
         candidates = SPAN * np.linalg.solve(effects, candidates)  # one step of Newton: none moves another's measure
-        progress.advance()
+        yield
         kept = []
         for name, vector in zip(names, candidates.astype(np.float32)):
             found = tried(dcgan, finder, unseen, vector, [*landmarks.MEASURES].index(name), spread)
             kept += [(str(name), *found)] if found else []
-            progress.advance()
-        progress.close()
+            yield
     if not kept:
         raise UserError("no direction of this network does what its name says")
     names, vectors, changes = zip(*kept)
@@ -177,14 +178,30 @@ def save(network, directions, checkpoint):
 
 
 def of(network, dcgan):
-    """The Directions of a network.Network: those that are kept, or else found now, and kept where that is allowed."""
+    """The Directions of a network.Network: those that are kept, or else found now, and kept where that is allowed.
+
+    A generator like `find`.
+    """
     if directions := load(network):
         return directions
     dlib_features.check_installed()
     checkpoint = fingerprint(network)  # before a training may have removed it
-    directions = find(dcgan)
+    directions = yield from find(dcgan)
     try:
         print(f"directions: {', '.join(directions.names)}, kept in {save(network, directions, checkpoint)}")
     except OSError as error:
         print(f"warning: the directions can't be kept in {network.directory} ({error.strerror.lower()})")
     return directions
+
+
+def found(network, dcgan):
+    """What `of` returns, with a bar while it is being found."""
+    work, progress = of(network, dcgan), Progress("directions", STEPS)
+    try:
+        while True:
+            next(work)
+            progress.advance()
+    except StopIteration as end:
+        return end.value
+    finally:
+        progress.close()

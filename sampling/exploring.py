@@ -118,14 +118,14 @@ def edit(options, network):
     else:
         if options.direction not in MEASURES and not named.load(network):
             raise UserError(f"--direction {options.direction}: neither a file nor one of {', '.join(MEASURES)}")
-        vector = named.of(network, dcgan).vector(options.direction)
+        vector = named.found(network, dcgan).vector(options.direction)
     figures.edit(dcgan, z, vector, options.steps, options.out)
 
 
 def directions(options, network):
     """Find the directions with names, print what each one does, and draw strips of them. Raises UserError."""
     dcgan = load_model(network)
-    found = named.of(network, dcgan)
+    found = named.found(network, dcgan)
     print("from less to more, in standard deviations of each measure; person: the distance of dlib's features")
     print("".join(f"{word:>9}" for word in ("", *MEASURES, "person")))
     for name, changes, person in zip(found.names, found.changes, found.persons):

@@ -17,7 +17,7 @@ import utils
 from alignment.openface import AlignDlib
 from errors import UserError
 from photos import decoding
-from sampling import blending, completion, faces, generation, latents, projection
+from sampling import blending, completion, directions, faces, generation, latents, projection
 from sampling.settings import ProjectionSettings, SearchSettings
 from webpage import pictures
 
@@ -102,11 +102,14 @@ class Callbacks:
         return int(seed or 0) + 1, *self.draw(run, int(seed or 0) + 1)
 
     def find_directions(self, run):
-        """Find what makes faces smile, turn, ... Yields what to say, then the sliders too."""
-        yield "Drawing and measuring 2,500 faces: a minute or two …", *[gr.skip()] * (SLIDERS + 2)
+        """Find what makes faces smile, turn, ... Yields what to say, whether it may be stopped, and the sliders."""
+        said = "Drawing and measuring 2,500 faces, which takes a minute or two: {} of {} steps."
+        rest = gr.Button(visible=True), *[gr.skip()] * (SLIDERS + 2)
+        yield said.format(0, directions.STEPS), *rest
         with on_the_page():
-            self.networks[run].find_directions()
-        yield "The sliders have names now.", *self.open(run)[3:]
+            for done, _ in enumerate(self.networks[run].find_directions(), start=1):
+                yield said.format(done, directions.STEPS), *rest
+        yield "The sliders have names now.", gr.Button(visible=False), *self.open(run)[3:]
 
     # The face on the right
 
@@ -115,8 +118,8 @@ class Callbacks:
         return self.start(run, z[event.index], f"Face {event.index}.")
 
     def first(self, run, z):
-        """The first face of the gallery, as a page begins -> what `start` returns."""
-        return self.start(run, z[0], "Face 0. Click another one, or put in a photo.")
+        """The first face of the gallery, as a page begins -> the gallery with its mark, and what `start` returns."""
+        return gr.Gallery(selected_index=0), *self.start(run, z[0], "Face 0. Click another one, or put in a photo.")
 
     def start(self, run, z, said):
         """A face, with all sliders in the middle -> z, its picture, the link to z, what to say, buttons, sliders."""

@@ -14,12 +14,18 @@ from webpage.network import Networks
 MOST_BYTES = "20mb"  # of an upload
 PRIVATE = dict(api_visibility="private")  # of each event: no interface for programs
 LATEST = dict(trigger_mode="always_last", show_progress="hidden", **PRIVATE)  # of sliders: the last value counts
-TITLE = "# DCGAN faces\nA network that draws faces. Pick one, and change it; mix three; edit or complete a photo."
+TITLE = """# DCGAN faces
+A network that draws faces. Pick one, and change it; mix three; edit or complete a photo. To begin anew, reload."""
+MIX = "**Mix.** C gets what A has more than B: smiling woman - serious woman + man = smiling man."
 CSS = """.sliders, .boxes {gap: 8px}
-.pick .grid-container {grid-template-columns: repeat(auto-fill, minmax(var(--face), 1fr)) !important}
+.below {align-items: center}
+.link div, .link a {padding: 0 !important}
+.pick .grid-container {grid-template-columns: repeat(auto-fill, minmax(var(--face), 1fr)) !important;
+    grid-template-rows: none !important; grid-auto-rows: auto !important}
 .pick .grid-wrap {max-height: none !important; min-height: 0 !important; height: auto !important}
 .pick .gallery-item, .pick .thumbnail-item {aspect-ratio: 1; height: auto}
-#gallery {--face: 98px} .examples {--face: 60px}"""  # as many columns as there is room for, also on a phone
+#gallery {--face: 98px} .examples {--face: 60px}
+@media (max-width: 640px) {#gallery {--face: 66px}}"""  # as many columns as there is room for
 
 
 def build(folder):
@@ -35,10 +41,10 @@ def build(folder):
                 about = gr.Markdown(elem_id="about")
         with gr.Tabs():
             with gr.Tab("Faces"), gr.Row():
-                with gr.Column(scale=3, min_width=320):
+                with gr.Column(scale=2, min_width=320):
                     faces = FacesPanel(calls, run)
                     photo = PhotoPanel(calls, run)
-                with gr.Column(scale=2, min_width=320):
+                with gr.Column(scale=3, min_width=320):
                     face = FacePanel(calls, run)
             with gr.Tab("Complete a photo"):
                 hole = CompletionPanel(calls, run)
@@ -56,7 +62,7 @@ def build(folder):
         for event in (page.load, run.change):
             event(calls.open, run, opened, show_progress="hidden", **PRIVATE).then(
                 calls.draw, [run, faces.seed], [faces.z, faces.gallery], **PRIVATE
-            ).then(calls.first, [run, faces.z], face.all, show_progress="hidden", **PRIVATE)
+            ).then(calls.first, [run, faces.z], [faces.gallery, *face.all], show_progress="hidden", **PRIVATE)
     return page
 
 
@@ -65,7 +71,7 @@ class FacesPanel:
 
     def __init__(self, calls, run):
         self.calls, self.run, self.z = calls, run, gr.State()
-        with gr.Row():
+        with gr.Row(elem_classes="below"):
             self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=10**9, min_width=90)
             more = gr.Button("More faces", variant="primary", min_width=120)
         self.gallery = pictures.shown_as(
@@ -88,14 +94,18 @@ class FacePanel:
 
     def __init__(self, calls, run):
         self.z, self.vectors, boxes = gr.State(), gr.State(), gr.State({})
-        self.picture = pictures.shown_as(
-            gr.Image(show_label=False, interactive=False, height=384, buttons=["download"], elem_id="chosen"),
-            pictures.one,
-        )
-        self.said, self.link = gr.Markdown(elem_id="said"), gr.HTML()
-        with gr.Row(elem_classes="sliders"):
-            self.sliders = [gr.Slider(-1, 1, 0, step=0.05, min_width=200, visible=False) for _ in range(SLIDERS)]
-        self.find = gr.Button("Give the sliders names: smile, turn, …", visible=False, size="sm")
+        with gr.Row():
+            with gr.Column(min_width=300):
+                self.picture = pictures.shown_as(
+                    gr.Image(show_label=False, interactive=False, height=330, buttons=["download"], elem_id="chosen"),
+                    pictures.one,
+                )
+                self.said, self.link = gr.Markdown(elem_id="said"), gr.HTML(elem_classes="link")
+                self.find = gr.Button("Give the sliders names: smile, turn, …", visible=False, size="sm")
+                stop = gr.Button("Stop", visible=False, size="sm")
+            with gr.Column(min_width=300, elem_classes="sliders"):
+                self.sliders = [gr.Slider(-1, 1, 0, step=0.05, visible=False) for _ in range(SLIDERS)]
+        gr.Markdown(MIX)
         with gr.Row(elem_classes="boxes"):
             shown, self.buttons = [], []
             for name in BOXES:
@@ -107,9 +117,10 @@ class FacePanel:
                         )
                     )
                     self.buttons.append(gr.Button(f"Put into {name}", size="sm", interactive=False, min_width=80))
-        combine = gr.Button("A - B + C", interactive=False)
-        between = gr.Slider(0, 1, 0.5, step=0.02, label="From A to B", interactive=False)
-        with gr.Row():
+            with gr.Column(min_width=200):
+                combine = gr.Button("A - B + C", interactive=False)
+                between = gr.Slider(0, 1, 0.5, step=0.02, label="From A to B", interactive=False)
+        with gr.Row(elem_classes="below"):
             name = gr.Textbox(placeholder="name, such as beard", show_label=False, max_lines=1, min_width=120)
             keep = gr.Button("Keep A - B as a slider", interactive=False, min_width=120)
         self.all = [self.z, self.picture, self.link, self.said, *self.buttons, *self.sliders]
@@ -126,7 +137,9 @@ class FacePanel:
         between.input(calls.between, [run, boxes, between], self.all, **LATEST)
         for event in (keep.click, name.submit):
             event(calls.keep, [run, boxes, name], [self.said, name, self.vectors, *self.sliders], **PRIVATE)
-        self.find.click(calls.find_directions, run, [self.said, self.find, self.vectors, *self.sliders], **PRIVATE)
+        found = [self.said, stop, self.find, self.vectors, *self.sliders]
+        finding = self.find.click(calls.find_directions, run, found, show_progress="hidden", **PRIVATE)
+        stop.click(lambda: ("", gr.Button(visible=False)), None, [self.said, stop], cancels=finding, **PRIVATE)
 
     def empty(self):
         """The values of what belongs to one network."""

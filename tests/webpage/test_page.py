@@ -21,7 +21,7 @@ from conftest import ROOT, TINY, face_photo, run_script, train
 from PIL import Image
 
 from errors import UserError
-from runs.network import find_network
+from runs.network import INCLUDED, find_network
 from sampling import completion, directions, latents
 from sampling.settings import SearchSettings
 from webpage.network import Networks, NewestModel
@@ -268,6 +268,23 @@ def test_another_network_takes_the_boxes_and_photos_of_the_last_one_away(browser
     page.close()
 
 
+def test_the_search_for_names_shows_how_far_it_is_and_can_be_stopped(browser, served):
+    page = opened(browser, served)
+    find = page.get_by_role("button", name="Give the sliders names")
+    find.click()
+    page.get_by_text(f"0 of {directions.STEPS} steps").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_function("document.querySelector('#said').innerText.trim() == ''")
+    assert find.is_enabled() and page.get_by_role("button", name="Stop").count() == 0
+    for _ in range(MINUTE // 1000):  # the processes that look for faces end too
+        children = psutil.Process(served[2].pid).children()
+        children = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+        if not children:
+            break
+        time.sleep(1)
+    assert not children
+
+
 def test_wrong_uploads_are_said_in_a_sentence(browser, served, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG and no more")
     (tmp_path / "notes.png").write_text("a text")
@@ -330,6 +347,8 @@ def test_the_networks_here_can_be_chosen(trained, tiny_run, tmp_path, monkeypatc
     folders = [folder for _, folder in Networks(trained).choices()]
     assert folders[:2] == [trained, "checkpoints/tiny"] and "checkpoints/begun" not in folders
     assert ", step 6, trained on " in NewestModel(trained).about()
+    box = NewestModel(INCLUDED).about()
+    assert box.startswith("comes with the project, trained on 12,166 photos of LFW, step 7,220, FDD")
 
 
 def test_sliders_are_the_named_directions_where_there_are_some(trained, tmp_path, monkeypatch):
@@ -366,7 +385,7 @@ def test_a_network_with_fewer_numbers_than_sliders_is_moved(tmp_path, faces):
 
     run = train(tmp_path, dataset=faces, **TINY | dict(z_dim=4))
     calls = Callbacks(Networks(run))
-    z, picture, *_ = calls.first(run, latents.draw(0, [0], 4))
+    _, z, picture, *_ = calls.first(run, latents.draw(0, [0], 4))
     moved, link = calls.moved(run, np.eye(6, 4, dtype=np.float32), z, *[0.5] * SLIDERS)
     assert picture.shape == moved.shape == (16, 16, 3) and np.any(picture != moved)
     assert "Download its z" in link
