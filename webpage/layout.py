@@ -209,10 +209,12 @@ class CompletionPanel:
         pixels, hole = gr.State(), gr.State()
         said_of_crop = gr.Markdown("The network fills what you paint over.")
         with gr.Row():
-            upload = gr.UploadButton("Upload a photo", file_types=["image"], variant="primary", elem_id="hole_upload")
+            upload = gr.UploadButton(
+                "Upload a photo", file_types=["image"], variant="primary", elem_id="hole_upload", min_width=100
+            )
             fill, stop = (
-                gr.Button("Complete", variant="primary", interactive=False),
-                gr.Button("Stop", interactive=False),
+                gr.Button("Complete", variant="primary", interactive=False, min_width=100),
+                gr.Button("Stop", interactive=False, min_width=100),
             )
             blend = gr.Checkbox(True, label="Without a seam (Poisson blending)")
         with gr.Row():
