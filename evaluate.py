@@ -62,8 +62,6 @@ def main(arguments):
     use_name(vars(options), arguments)
     settings = from_options(EvaluationSettings, options)
     network = check(options.checkpoint_dir, settings)
-    if settings.inception:  # Keras reads it when it is imported
-        os.environ.setdefault("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
     if not settings.steps:  # else report.py says which
         describe(network)
     start.set_up()

@@ -58,23 +58,19 @@ def _pass_on(reader):
 
 
 @contextlib.contextmanager
-def light_keras():
-    """Keep Keras, which TensorFlow imports, from making folders in the user's home and from loading matplotlib.
+def without_keras():
+    """Keep TensorFlow from importing Keras, which is needed for nothing here but evaluate.py --inception.
 
-    Loading matplotlib, where it is installed, takes half a second or more.
+    That takes a quarter of TensorFlow's start, and makes folders in the user's home. It can be imported later.
     """
-    no_home, no_plots = "KERAS_HOME" not in os.environ, "matplotlib" not in sys.modules
-    if no_home:
-        os.environ["KERAS_HOME"] = os.devnull
-    if no_plots:
-        sys.modules["matplotlib"] = None  # an import fails, as if it were not installed
+    absent = "keras" not in sys.modules
+    if absent:
+        sys.modules["keras"] = None  # an import fails, as if it were not installed, which TensorFlow allows for
     try:
         yield
     finally:
-        if no_home:
-            del os.environ["KERAS_HOME"]
-        if no_plots:
-            del sys.modules["matplotlib"]
+        if absent:
+            del sys.modules["keras"]
 
 
 def set_up(deterministic=False, names=None, cluster=None, xla=False):
@@ -95,7 +91,7 @@ def set_up(deterministic=False, names=None, cluster=None, xla=False):
         # Else XLA tries hundreds of Triton's kernels for each product of matrices, for two minutes
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_enable_triton_gemm=false".strip()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if cluster else "2")  # 3: we report errors ourselves
-    with quiet(), light_keras():
+    with quiet(), without_keras():
         from devices import choice  # which imports TensorFlow
 
         return choice.choose(deterministic, names, cluster, xla)

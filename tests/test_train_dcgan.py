@@ -171,15 +171,18 @@ def test_other_pythons_are_refused_in_one_line(version):
     assert done.stderr == f"train-dcgan.py: needs Python 3.10 to 3.13, and this is {version[0]}.{version[1]}\n"
 
 
-def test_training_imports_neither_dlib_nor_opencv(faces, tmp_path):
+def test_training_imports_neither_dlib_nor_opencv_nor_keras(faces, tmp_path):
     code = (
-        "import sys; sys.modules['dlib'] = sys.modules['cv2'] = None; from training import loop; "
+        "import sys; sys.modules['dlib'] = sys.modules['cv2'] = None; "
+        "from devices import start; start.set_up(); from training import loop; "
         "from training.settings import TrainSettings; "
-        f"loop.train(TrainSettings(dataset={faces!r}, image_size=16, gf_dim=4, df_dim=4, batch_size=26, epoch=1))"
+        f"loop.train(TrainSettings(dataset={faces!r}, image_size=16, gf_dim=4, df_dim=4, batch_size=26, epoch=1)); "
+        "print(*{'keras', 'pandas', 'matplotlib'} & sys.modules.keys())"
     )
     environment = os.environ | {"PYTHONPATH": ROOT}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == ""
 
 
 @pytest.mark.slow
