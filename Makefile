@@ -7,7 +7,7 @@
 # make setup                          only install into .venv
 
 PYTHON ?= python3
-EPOCH ?= $(if $(DATASET),25,24)
+EPOCH ?= $(if $(DATASET),25,22)
 ARGS ?=
 BIN := .venv/bin
 # Else `user = true` in pip's own settings breaks the installation, and Python does not find the project's modules

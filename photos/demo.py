@@ -16,6 +16,7 @@ import utils
 
 SIZE = 64
 SIDE = 4 * SIZE  # drawn four times larger, then reduced: that smooths the edges
+SOFT = 1.5  # pixels of the large drawing by which edges are blurred: sharper ones are learnt with speckles
 
 SKINS = "#ffe0cc #f8d0b0 #eab88f #d49a6a #b07848 #8a5a34 #64402a"
 HAIRS = "#1c1713 #3b2619 #6b4323 #a8692c #d9a441 #efd68a #b5442a #9a9a9a #e9e9ee"
@@ -162,7 +163,8 @@ class Face:
 
     def lit(self):
         """The finished face at 64x64, lit more from one side, brighter or darker."""
-        pixels = np.asarray(self.image.resize((SIZE, SIZE), Image.Resampling.LANCZOS), np.float32)
+        soft = self.image.filter(ImageFilter.GaussianBlur(SOFT))
+        pixels = np.asarray(soft.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32)
         across = 1 + np.linspace(-1, 1, SIZE) * self.rng.normal(0, 0.13)
         pixels = pixels * across[None, :, None] * self.rng.normal(1, 0.06)
         return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))

@@ -86,7 +86,9 @@ class FacesPanel:
 
     def connect(self, face):
         """A click shows the face on the right."""
-        self.gallery.select(self.calls.pick, [self.run, self.z], face.all, show_progress="hidden", **PRIVATE)
+        # One after the other: with "always_last" Gradio repeats the first click's number, with "once" it drops the last
+        in_turn = dict(trigger_mode="multiple", show_progress="hidden", **PRIVATE)
+        self.gallery.select(self.calls.pick, [self.run, self.z], face.all, **in_turn)
 
 
 class FacePanel:
