@@ -2,7 +2,7 @@
 """Measure how good a trained network's faces are, against real ones.
 
     ./evaluate.py --dataset data/your-dataset/aligned
-    ./evaluate.py --name demo --dataset data/demo/aligned --n 500     # a run with a name, faster
+    ./evaluate.py --name mine --dataset data/your-dataset/aligned --n 500     # a run with a name, faster
     ./evaluate.py --dataset data/your-dataset/aligned --steps all     # each checkpoint, as curves
 
 Prints a table, and writes it beside the checkpoint as evaluation-STEP.json, with a sheet of samples,

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import re
 import textwrap
 
 from errors import UserError
@@ -10,12 +11,31 @@ from errors import UserError
 EXITS = "0 done, 1 failed, 2 bad usage or data, 129, 130 or 143 interrupted (SIGHUP, Ctrl-C, SIGTERM)"
 
 
-class Formatter(argparse.RawDescriptionHelpFormatter):
+WIDEST = 98  # columns of a help text
+
+
+class Formatter(argparse.HelpFormatter):
     """Help texts without the other names that flags have for the sake of old commands."""
 
     def __init__(self, prog):
         super().__init__(prog)
         self._action_max_length = 20  # at least, so that all scripts look alike
+        self._width = min(self._width, WIDEST)
+
+    def _fill_text(self, text, width, indent):
+        """Paragraphs as wide as the terminal, and indented commands: the comments above them if they do not fit."""
+        blocks = []
+        for block in text.strip().split("\n\n"):
+            lines = block.splitlines()
+            if not block.startswith("    "):
+                lines = textwrap.wrap(" ".join(block.split()), width, break_on_hyphens=False)
+            elif max(map(len, lines)) > width:
+                pairs = [re.split(r" +# ", line, maxsplit=1) for line in lines]
+                lines = [
+                    line for command, *comment in pairs for line in (*(f"    # {words}" for words in comment), command)
+                ]
+            blocks.append("\n".join(lines))
+        return "\n\n".join(blocks)
 
     def _format_action_invocation(self, action):
         if not action.option_strings or action.dest == "help":
@@ -32,10 +52,9 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, description, exits=EXITS, instead=None, **keywords):
-        epilog = textwrap.fill(f"Exit codes: {exits}.", 98)
         super().__init__(
-            description=description, epilog=epilog, formatter_class=Formatter, allow_abbrev=False, add_help=False,
-            **keywords,
+            description=description, epilog=f"Exit codes: {exits}.", formatter_class=Formatter, allow_abbrev=False,
+            add_help=False, **keywords,
         )  # fmt: skip
         self.instead = instead or {}
         self._positionals.title = "arguments"
