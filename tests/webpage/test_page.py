@@ -297,7 +297,8 @@ def test_wrong_uploads_are_said_in_a_sentence(browser, served, tmp_path):
     ):
         upload(page, "#hole_upload", tmp_path / f"{name}.png")
         page.get_by_text(words).first.wait_for()
-        page.get_by_text(words).first.wait_for(state="hidden")  # it goes away
+        if name == "broken":
+            page.get_by_text(words).first.wait_for(state="hidden")  # it goes away
     Image.new("RGB", (200, 200), "white").save(tmp_path / "wall.png")
     upload(page, "#hole_upload", tmp_path / "wall.png")
     page.get_by_text("No face was found: the photo's central square.").wait_for()
