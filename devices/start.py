@@ -61,14 +61,19 @@ def _pass_on(reader):
 def without_keras():
     """Keep TensorFlow from importing Keras, which is needed for nothing here but evaluate.py --inception.
 
-    That takes a quarter of TensorFlow's start, and makes folders in the user's home. It can be imported later.
+    That would take a quarter of TensorFlow's start. Keras can be imported later. TensorFlow's own old copy of it is
+    kept from making folders in the user's home.
     """
-    absent = "keras" not in sys.modules
+    no_home, absent = "KERAS_HOME" not in os.environ, "keras" not in sys.modules
+    if no_home:
+        os.environ["KERAS_HOME"] = os.devnull
     if absent:
         sys.modules["keras"] = None  # an import fails, as if it were not installed, which TensorFlow allows for
     try:
         yield
     finally:
+        if no_home:
+            del os.environ["KERAS_HOME"]
         if absent:
             del sys.modules["keras"]
 
