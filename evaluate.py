@@ -2,8 +2,8 @@
 """Measure how good a trained network's faces are, against real ones.
 
     ./evaluate.py --dataset data/your-dataset/aligned
-    ./evaluate.py --name mine --dataset data/your-dataset/aligned --n 500     # a run with a name, faster
-    ./evaluate.py --dataset data/your-dataset/aligned --steps all     # each checkpoint, as curves
+    ./evaluate.py --name mine --dataset data/your-dataset/aligned --n 500   # a run with a name, faster
+    ./evaluate.py --dataset data/your-dataset/aligned --steps all           # each checkpoint, as curves
 
 Prints a table, and writes it beside the checkpoint as evaluation-STEP.json, with a sheet of samples,
 each beside the training face nearest to it, evaluation-STEP.png. docs/evaluation.md explains the numbers.

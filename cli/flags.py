@@ -9,8 +9,6 @@ import textwrap
 from errors import UserError
 
 EXITS = "0 done, 1 failed, 2 bad usage or data, 129, 130 or 143 interrupted (SIGHUP, Ctrl-C, SIGTERM)"
-
-
 WIDEST = 98  # columns of a help text
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.plugins.custom_scalar import metadata as custom_scalar
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
@@ -82,9 +82,7 @@ class Summaries:
             for title, tags in self.charts.items()
         ]
         layout = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
-        # Not by TensorBoard's function for it, which imports TensorFlow 1's names, and Keras with them
-        about = custom_scalar.create_summary_metadata()
-        tf.summary.write(custom_scalar.CONFIG_SUMMARY_TAG, layout.SerializeToString(), metadata=about)
+        tf.summary.experimental.write_raw_pb(custom_scalar.pb(layout).SerializeToString())
 
     @contextlib.contextmanager
     def _writing(self):

@@ -61,7 +61,7 @@ class Directions(namedtuple("Directions", "names vectors changes persons")):
 
 
 def find(dcgan):
-    """Measure the Directions of a network: a generator that yields STEPS times as it goes on, and returns them.
+    """Measure the Directions of a network: a generator that yields up to STEPS times as it goes on, and returns them.
 
     Raises UserError if the network draws no faces.
     """

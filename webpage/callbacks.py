@@ -104,11 +104,14 @@ class Callbacks:
     def find_directions(self, run):
         """Find what makes faces smile, turn, ... Yields what to say, whether it may be stopped, and the sliders."""
         said = "Drawing and measuring 2,500 faces, which takes a minute or two: {} of {} steps."
-        rest = gr.Button(visible=True), *[gr.skip()] * (SLIDERS + 2)
-        yield said.format(0, directions.STEPS), *rest
-        with on_the_page():
+        stop, rest = gr.Button(visible=True), [gr.skip()] * (SLIDERS + 2)
+        yield said.format(0, directions.STEPS), stop, *rest
+        try:
             for done, _ in enumerate(self.networks[run].find_directions(), start=1):
-                yield said.format(done, directions.STEPS), *rest
+                yield said.format(done, directions.STEPS), stop, *rest
+        except UserError as error:
+            yield "", gr.Button(visible=False), *rest
+            refuse(f"{error}.")
         yield "The sliders have names now.", gr.Button(visible=False), *self.open(run)[3:]
 
     # The face on the right

@@ -56,7 +56,7 @@ def build(folder):
         emptied = [component for panel in panels for component in panel.emptied]
         run.change(
             lambda: [value for panel in panels for value in panel.empty()], None, emptied,
-            cancels=[*photo.searches, *hole.searches], **PRIVATE,
+            cancels=[search for panel in panels for search in panel.searches], **PRIVATE,
         )  # fmt: skip
         page.load(lambda: gr.Dropdown(choices=networks.choices()), None, run, show_progress="hidden", **PRIVATE)
         for event in (page.load, run.change):
@@ -104,7 +104,7 @@ class FacePanel:
                 )
                 self.said, self.link = gr.Markdown(elem_id="said"), gr.HTML(elem_classes="link")
                 self.find = gr.Button("Give the sliders names: smile, turn, …", visible=False, size="sm")
-                stop = gr.Button("Stop", visible=False, size="sm")
+                self.stop = gr.Button("Stop", visible=False, size="sm")
             with gr.Column(min_width=300, elem_classes="sliders"):
                 self.sliders = [gr.Slider(-1, 1, 0, step=0.05, visible=False) for _ in range(SLIDERS)]
         gr.Markdown(MIX)
@@ -126,7 +126,7 @@ class FacePanel:
             name = gr.Textbox(placeholder="name, such as beard", show_label=False, max_lines=1, min_width=120)
             keep = gr.Button("Keep A - B as a slider", interactive=False, min_width=120)
         self.all = [self.z, self.picture, self.link, self.said, *self.buttons, *self.sliders]
-        self.emptied = [boxes, *shown, combine, between, keep]
+        self.emptied = [boxes, *shown, combine, between, keep, self.stop]
         moved = [self.vectors, self.z, *self.sliders]
         moving = dict(fn=calls.moved, inputs=[run, *moved], outputs=[self.picture, self.link], **LATEST)
         gr.on([slider.input for slider in self.sliders], **moving)
@@ -139,14 +139,16 @@ class FacePanel:
         between.input(calls.between, [run, boxes, between], self.all, **LATEST)
         for event in (keep.click, name.submit):
             event(calls.keep, [run, boxes, name], [self.said, name, self.vectors, *self.sliders], **PRIVATE)
-        found = [self.said, stop, self.find, self.vectors, *self.sliders]
+        found = [self.said, self.stop, self.find, self.vectors, *self.sliders]
         finding = self.find.click(calls.find_directions, run, found, show_progress="hidden", **PRIVATE)
-        stop.click(lambda: ("", gr.Button(visible=False)), None, [self.said, stop], cancels=finding, **PRIVATE)
+        told = [self.said, self.stop]
+        self.stop.click(lambda: ("", gr.Button(visible=False)), None, told, cancels=finding, **PRIVATE)
+        self.searches = [finding]
 
     def empty(self):
         """The values of what belongs to one network."""
         off = gr.Button(interactive=False)
-        return {}, *[None] * len(BOXES), off, gr.Slider(interactive=False), off
+        return {}, *[None] * len(BOXES), off, gr.Slider(interactive=False), off, gr.Button(visible=False)
 
 
 def put(calls, number, run, boxes, *moved):

@@ -285,6 +285,20 @@ def test_the_search_for_names_shows_how_far_it_is_and_can_be_stopped(browser, se
     assert not children
 
 
+def test_a_network_that_draws_no_faces_keeps_its_sliders_and_nothing_is_left_to_stop(trained, monkeypatch):
+    gradio = pytest.importorskip("gradio")
+    from webpage.callbacks import Callbacks
+
+    monkeypatch.setattr(directions, "SAMPLES", 8)
+    monkeypatch.setattr(directions, "UNSEEN", 8)
+    shown = []
+    with pytest.raises(gradio.Error, match="dlib finds a face in 0% of this network's pictures"):
+        for said, stop, *rest in Callbacks(Networks(trained)).find_directions(trained):
+            shown.append((said, stop.visible))
+            assert all(value == gradio.skip() for value in rest)
+    assert shown[0][1] and "0 of" in shown[0][0] and shown[-1] == ("", False)
+
+
 def test_wrong_uploads_are_said_in_a_sentence(browser, served, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG and no more")
     (tmp_path / "notes.png").write_text("a text")
@@ -297,8 +311,7 @@ def test_wrong_uploads_are_said_in_a_sentence(browser, served, tmp_path):
     ):
         upload(page, "#hole_upload", tmp_path / f"{name}.png")
         page.get_by_text(words).first.wait_for()
-        if name == "broken":
-            page.get_by_text(words).first.wait_for(state="hidden")  # it goes away
+        page.get_by_text(words).first.wait_for(state="hidden")  # it goes away
     Image.new("RGB", (200, 200), "white").save(tmp_path / "wall.png")
     upload(page, "#hole_upload", tmp_path / "wall.png")
     page.get_by_text("No face was found: the photo's central square.").wait_for()
